@@ -1,0 +1,42 @@
+"""What a use case has at hand: its unit, its cause, and the way to owe effects."""
+
+from dataclasses import dataclass, field
+
+from appservice.config import Config
+from appservice.domain.cause import Cause
+from appservice.domain.effect import CreateRoom, Effect, Tell
+from appservice.domain.ids import UserId
+from appservice.domain.refusal import Refusal
+from appservice.matrix import rooms as building
+from appservice.present import acknowledge
+from appservice.store.rooms import DirectStatus
+from appservice.store.unit import Unit
+
+
+@dataclass(slots=True)
+class Work:
+    """One arrival or timer being acted on. Effects are numbered under the cause, so that their ids never repeat."""
+
+    unit: Unit
+    config: Config
+    cause: Cause
+    _owed: int = field(default=0, init=False)
+
+    async def owe(self, *effects: Effect) -> None:
+        """Owe effects to the outside world, in this order."""
+        for effect in effects:
+            held = isinstance(effect, Tell) and not await self._can_tell(effect.user_id)
+            await self.unit.outbox.put(f"{self.cause.id}:{self._owed}", effect, self.unit.now, held=held)
+            self._owed += 1
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Tell whoever asked why nothing was done."""
+        await self.owe(*acknowledge.refuse(self.cause, refusal))
+
+    async def _can_tell(self, user_id: UserId) -> bool:
+        """Tell whether a person has joined their direct room; has it made where there is none."""
+        if await self.unit.rooms.want_direct(user_id):
+            request = building.direct_room(user_id, self.config.appservice.bot_displayname)
+            await self.owe(CreateRoom(request, answer="direct_room", subject=user_id))
+        direct = await self.unit.rooms.direct(user_id)
+        return direct is not None and direct.status is DirectStatus.JOINED

@@ -1,0 +1,213 @@
+"""The composition root: puts the parts together, starts them, and stops them in order."""
+
+import asyncio
+import logging
+import logging.config
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from appservice import routes
+from appservice.clock import Clock, SystemClock
+from appservice.config import Config
+from appservice.domain.ids import RoomId, UserId
+from appservice.matrix.homeserver import Homeserver, HomeserverError
+from appservice.matrix.intake import Intake
+from appservice.matrix.sender import Sender
+from appservice.store import db
+from appservice.store.inbox import NewArrival
+from appservice.store.unit import Store
+from appservice.wire.event import Event
+from appservice.workers.inbox import inbox_lanes
+from appservice.workers.outbox import outbox_lanes
+from appservice.workers.running import Crew, run_together
+from appservice.workers.timers import TimerWorker
+
+log = logging.getLogger("coterie")
+
+_OWN_ROOM = "own_room"
+_STARTED = "shop.coterie.started"
+_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=75)
+
+
+async def run(config: Config, clock: Clock | None = None) -> None:
+    """Run the service until SIGTERM or Ctrl-C; the unit in hand is finished first."""
+    set_up_logging(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(config, clock or SystemClock(), stop):
+        await stop.wait()
+        log.info("stopping")
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def running(config: Config, clock: Clock, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Have the service running inside the block. `stop` is set when it cannot go on."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(db.opened(config.appservice.database))
+        store = Store(database, clock.now)
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=_REQUEST_TIMEOUT))
+        bot = UserId(config.bot_mxid)
+        homeserver = Homeserver(session, config.homeserver.address, config.appservice.as_token, bot)
+        crew = _crew(config, clock, store, homeserver)
+        await stack.enter_async_context(_listening(config, store, homeserver, crew))
+        work = _work(config, store, homeserver, crew, stop)
+        await stack.enter_async_context(run_together(work, crew))
+        yield
+
+
+def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver) -> Crew:
+    """Give the workers, each ringing those for whom it may have made work."""
+
+    async def direct_room_of(user_id: str) -> RoomId | None:
+        async with store.look() as unit:
+            direct = await unit.rooms.direct(user_id)
+            return direct.room_id if direct else None
+
+    async def known_rooms() -> set[str]:
+        async with store.look() as unit:
+            return await unit.rooms.all_ids()
+
+    sender = Sender(homeserver, direct_room_of, known_rooms)
+    crew = Crew()
+    crew.inbox = inbox_lanes(store, clock, lambda unit, arrival: routes.handle(unit, config, arrival), crew.ring_all)
+    crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all)
+    crew.timers = TimerWorker(store, clock, lambda unit, timer: routes.fire(unit, config, timer), crew.ring_all)
+    return crew
+
+
+@asynccontextmanager
+async def _listening(config: Config, store: Store, homeserver: Homeserver, crew: Crew) -> AsyncIterator[None]:
+    """Answer the homeserver from the first moment on: what arrives is journaled even while the workers wait."""
+
+    async def journal(arrivals: list[NewArrival]) -> int:
+        new = await store.journal(arrivals)
+        crew.inbox.ring()
+        return new
+
+    async def wanted(events: list[Event]) -> set[str]:
+        async with store.look() as unit:
+            return await routes.wanted(unit, config, events)
+
+    async def healthy() -> dict[str, bool]:
+        return {"database": await _answers(store), "homeserver": await _reachable(homeserver)}
+
+    intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy)
+    runner = web.AppRunner(intake.application(config.web.max_body_bytes), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.appservice.hostname, config.appservice.port, shutdown_timeout=5)
+        await site.start()
+        log.info("listening on %s port %d", config.appservice.hostname, config.appservice.port)
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _work(config: Config, store: Store, homeserver: Homeserver, crew: Crew, stop: asyncio.Event) -> None:
+    """Be the one instance that works: prepare the bot, then let the workers run until they are stopped."""
+    try:
+        async with db.sole_worker(
+            config.appservice.database,
+            lambda: log.info("another instance works on this database; standing by"),
+        ) as lost:
+            await _prepare(config, store, homeserver, crew)
+            log.info("working as %s", config.bot_mxid)
+            await crew.work(lost)
+    except db.AlreadyRunning as error:
+        log.error("another coterie works on this database (%s is locked); stop it first", error)
+    finally:
+        stop.set()
+
+
+async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: Crew) -> None:
+    """Wait for the homeserver, make sure that the bot exists, and have what was missed delivered now."""
+    wait_s = 1
+    while not crew.stopping:
+        try:
+            await homeserver.prepare(config.appservice.bot_username, config.appservice.bot_displayname)
+            await _ask_for_delivery(config, store, homeserver)
+            break
+        except HomeserverError as error:
+            log.warning("the homeserver is not ready (%s), trying again in %d s", error, wait_s)
+            await crew.sleep(wait_s)
+            wait_s = min(wait_s * 2, 60)
+    async with store.unit() as unit:
+        await unit.timers.set_earlier(routes.PRUNE, "", unit.now)
+
+
+async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver) -> None:
+    """Make the homeserver deliver what it holds back: it starts only with a new event, or (if it has noticed that we
+    were down) with a ping. The event goes into a room of the bot's own."""
+    async with store.look() as unit:
+        room_id = await unit.settings.get(_OWN_ROOM)
+    if room_id is None:
+        room_id = await homeserver.create_room({"preset": "private_chat", "name": "Coterie, nothing to see here"})
+        async with store.unit() as unit:
+            await unit.settings.put(_OWN_ROOM, room_id)
+    async with store.look() as unit:
+        await homeserver.send(room_id, _STARTED, {}, f"started {unit.now}")
+    try:
+        await homeserver.ping(config.appservice.id)
+    except HomeserverError as error:
+        log.warning("the homeserver cannot reach this service (%s): run coterie check", error)
+
+
+async def _answers(store: Store) -> bool:
+    try:
+        async with asyncio.timeout(5), store.look() as unit:
+            await unit.settings.get("")
+        return True
+    except Exception as error:
+        log.warning("the database does not answer: %s", type(error).__name__)
+        return False
+
+
+async def _reachable(homeserver: Homeserver) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            await homeserver.versions()
+        return True
+    except (HomeserverError, TimeoutError):
+        return False
+
+
+def set_up_logging(config: Config) -> None:
+    """Have everything logged in one form, to standard error; no member's data above debug."""
+    as_json = config.logging.format == "json"
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    before = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "one": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        structlog.processors.format_exc_info,
+                        renderer,
+                    ],
+                    "foreign_pre_chain": before,
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one"}},
+            "loggers": {
+                "coterie": {"level": config.logging.level.upper()},
+                "mau": {"level": "DEBUG" if config.logging.level == "debug" else "WARNING"},
+            },
+            "root": {"handlers": ["stderr"], "level": "WARNING"},
+        }
+    )

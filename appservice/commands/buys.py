@@ -1,0 +1,199 @@
+"""!buy, !pledge, !withdraw."""
+
+import re
+from collections.abc import Sequence
+
+from appservice.actions import buys as action
+from appservice.actions import pledges, products
+from appservice.actions.work import Work
+from appservice.commands.command import Call, Command, my_groups, one_group, usage
+from appservice.commands.deadline import parse_deadline
+from appservice.commands.groups import call_example
+from appservice.domain.cause import Place
+from appservice.domain.clearing import Tier
+from appservice.domain.group import Group
+from appservice.domain.group_buy import GroupBuy, Set, Terms, Withdraw
+from appservice.domain.ids import BuyId, EventId
+from appservice.domain.member import Member, Role
+from appservice.domain.money import parse_amount
+from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.present import words as say
+from appservice.present.acknowledge import answer
+from appservice.wire.pledge import WholePledge, parse_whole
+
+_BUY = '!buy open "Merino throw" 10:79 25:69 until friday 18:00 (then, if wanted: cap 100, pack 5), or !buy close'
+_PLEDGE = "!pledge 3, or !pledge 2-4, or !pledge 2 max 9.00"
+_WITHDRAW = "!withdraw"
+_TIER = re.compile(r"(\d{1,7}):(\S{1,20})")
+_LIMIT = re.compile(r"\b(cap|pack)\s+(\d{1,7})\b", re.IGNORECASE)
+
+
+async def _buy(work: Work, call: Call) -> Refusal | None:
+    words = call.words()
+    found = await one_group(work, call, Role.CONCIERGE, words, call_example("buy", call))
+    if isinstance(found, Refusal):
+        return found
+    group, member, words = found
+    match words:
+        case ["open", *rest] if rest:
+            return await _open(work, call, group, member, rest)
+        case ["close"] | ["close", _]:
+            buy_id = await one_buy(work, call, words[1] if len(words) == 2 else None, group)
+            if isinstance(buy_id, Refusal):
+                return buy_id
+            await action.close(work, member, buy_id)
+            return None
+        case _:
+            return usage(_BUY)
+
+
+async def _open(work: Work, call: Call, group: Group, member: Member, words: list[str]) -> Refusal | None:
+    first_tier = next((n for n, word in enumerate(words) if _TIER.fullmatch(word)), None)
+    until = next((n for n, word in enumerate(words) if word.lower() == "until"), None)
+    if first_tier is None or until is None or until < first_tier:
+        return usage(_BUY)
+    product = await products.find(work, group.id, " ".join(words[:first_tier]), call.reply_to)
+    if isinstance(product, Refusal):
+        return product
+    tiers = _tiers(words[first_tier:until], product.currency)
+    if isinstance(tiers, Refusal):
+        return tiers
+    tail = " ".join(words[until + 1 :])
+    limits = {match[1].lower(): int(match[2]) for match in _LIMIT.finditer(tail)}
+    when = " ".join(_LIMIT.sub(" ", tail).split())
+    deadline_at = parse_deadline(when, work.cause.received_at, group.time_zone)
+    if isinstance(deadline_at, Refusal):
+        return deadline_at
+    terms = Terms(product.currency, tiers, deadline_at, limits.get("pack", 1), limits.get("cap"))
+    refusal = await action.open_buy(work, member, product, terms)
+    if refusal is None:
+        await work.owe(answer(work.cause, say.buy_opened(product, deadline_at, group)))
+    return refusal
+
+
+def _tiers(words: Sequence[str], currency: str) -> tuple[Tier, ...] | Refusal:
+    tiers = []
+    for word in words:
+        match = _TIER.fullmatch(word)
+        if match is None:
+            return refuse(Reason.BAD_TIERS, why="format", tier=word[:40])
+        price = parse_amount(match[2], currency)
+        if price is None:
+            return refuse(Reason.BAD_AMOUNT, amount=match[2], currency=currency)
+        tiers.append(Tier(int(match[1]), price))
+    return tuple(tiers)
+
+
+async def _pledge(work: Work, call: Call) -> Refusal | None:
+    words = call.words()
+    found = await find_buy(work, call, words)
+    if isinstance(found, Refusal):
+        return found
+    buy, member, words = found
+    if not words:
+        return usage(_PLEDGE)
+    return await pledge_whole(work, buy, member, " ".join(words))
+
+
+async def pledge_whole(work: Work, buy: GroupBuy, member: Member, text: str) -> Refusal | None:
+    """Set a member's whole pledge to what they wrote."""
+    whole = parse_whole(text, buy.terms.currency)
+    if isinstance(whole, Refusal):
+        return whole
+    await pledges.pledge(work, buy.id, _request(work, member, whole))
+    return None
+
+
+def _request(work: Work, member: Member, whole: WholePledge) -> Set | Withdraw:
+    cause = work.cause
+    if member.number is None:
+        raise LookupError("a joined member has a number")
+    if whole.quantity == 0:
+        return Withdraw(member.number, cause.received_at)
+    return Set(
+        member.number,
+        whole.quantity,
+        whole.flex,
+        whole.max_price,
+        cause.id,
+        cause.position,
+        cause.received_at,
+    )
+
+
+async def _withdraw(work: Work, call: Call) -> Refusal | None:
+    words = call.words()
+    found = await find_buy(work, call, words)
+    if isinstance(found, Refusal):
+        return found
+    buy, member, words = found
+    if words or member.number is None:
+        return usage(_WITHDRAW)
+    await pledges.pledge(work, buy.id, Withdraw(member.number, work.cause.received_at))
+    return None
+
+
+async def find_buy(work: Work, call: Call, words: list[str]) -> tuple[GroupBuy, Member, list[str]] | Refusal:
+    """Give the one buy that a member can mean: by the card replied to, by its id as the last word, or the only one."""
+    groups = await my_groups(work, call, Role.MEMBER)
+    members = {group.id: member for group, member in groups}
+    replied = await buy_of_card(work, call.reply_to)
+    if replied is not None:
+        member = members.get(replied.group_id)
+        return (replied, member, words) if member else refuse(Reason.NOT_A_MEMBER)
+    named = await work.unit.buys.find(words[-1]) if words else None
+    if named is not None and named.group_id in members:
+        return named, members[named.group_id], words[:-1]
+    live = [(buy_id, member) for id, member in members.items() for buy_id in await work.unit.buys.live_of(id)]
+    match live:
+        case [(buy_id, member)]:
+            return await work.unit.buys.get(buy_id), member, words
+        case []:
+            return refuse(Reason.NO_BUY)
+        case _:
+            return await _which(work, [buy_id for buy_id, _ in live], f"!pledge {' '.join(words)}".strip())
+
+
+async def buy_of_card(work: Work, event_id: EventId | None) -> GroupBuy | None:
+    """Give the buy whose card an event is."""
+    card = await work.unit.buys.card_by_event(event_id) if event_id else None
+    return await work.unit.buys.get(card.buy_id) if card else None
+
+
+async def one_buy(work: Work, call: Call, named: str | None, group: Group) -> BuyId | Refusal:
+    """Give the one buy of a group that a concierge means: by id, by the card replied to, or the only open one."""
+    if named is not None:
+        buy = await work.unit.buys.find(named)
+        return buy.id if buy is not None and buy.group_id == group.id else refuse(Reason.NO_BUY)
+    replied = await buy_of_card(work, call.reply_to)
+    if replied is not None and replied.group_id == group.id:
+        return replied.id
+    match await work.unit.buys.live_of(group.id):
+        case [buy_id]:
+            return buy_id
+        case []:
+            return refuse(Reason.NO_BUY)
+        case several:
+            return await _which(work, several, "!buy close")
+
+
+async def _which(work: Work, buy_ids: Sequence[BuyId], example: str) -> Refusal:
+    choices = []
+    for buy_id in buy_ids[:10]:
+        buy = await work.unit.buys.get(buy_id)
+        product = await work.unit.products.get(buy.product_id)
+        choices.append((product.name, buy_id, f"{example} {buy_id}"))
+    return refuse(Reason.WHICH_BUY, choices=choices)
+
+
+COMMANDS = (
+    Command("buy", _BUY, "open a group buy, or close it before its deadline", Role.CONCIERGE, _buy),
+    Command(
+        "pledge", _PLEDGE, "say how many you take in all; 0 takes it back", Role.MEMBER, _pledge,
+        frozenset({Place.GROUP, Place.DIRECT}),
+    ),
+    Command(
+        "withdraw", _WITHDRAW, "take your pledge back", Role.MEMBER, _withdraw,
+        frozenset({Place.GROUP, Place.DIRECT}),
+    ),
+)  # fmt: skip

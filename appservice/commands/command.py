@@ -1,0 +1,91 @@
+"""What a command is, and what it gets to know about who typed it where."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from appservice.actions.work import Work
+from appservice.domain.cause import Place
+from appservice.domain.group import Group, GroupStatus
+from appservice.domain.ids import EventId, GroupId
+from appservice.domain.member import Member, Role
+from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.domain.text import fold
+
+EVERYWHERE = frozenset(Place)
+PRIVATE = frozenset({Place.DIRECT, Place.DESK})
+_TOKEN = re.compile(r'"([^"]*)"|[“„]([^“”]*)[”“]|(\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command as it was typed: `rest` is what followed its name. `group_id` is known in a group and its desk."""
+
+    place: Place
+    rest: str
+    reply_to: EventId | None = None
+    group_id: GroupId | None = None
+
+    def words(self) -> list[str]:
+        """Give what followed, split at spaces; quoted text is one word."""
+        return [next(part for part in match.groups() if part is not None) for match in _TOKEN.finditer(self.rest)]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that people can type. `role` is the least that a person must be; `usage` shows examples."""
+
+    name: str
+    usage: str
+    summary: str
+    role: Role
+    run: Callable[[Work, Call], Awaitable[Refusal | None]]
+    places: frozenset[Place] = EVERYWHERE
+    for_listed_owners: bool = False
+
+
+async def my_groups(work: Work, call: Call, role: Role) -> list[tuple[Group, Member]]:
+    """Give the groups in which a person may do what `role` may, among those that the call can be about."""
+    groups = await work.unit.groups.of_person(work.cause.sender)
+    return [
+        (group, member)
+        for group, member in groups
+        if member.role >= role and group.status is GroupStatus.OPEN and call.group_id in (None, group.id)
+    ]
+
+
+async def one_group(
+    work: Work, call: Call, role: Role, words: Sequence[str], example: str
+) -> tuple[Group, Member, list[str]] | Refusal:
+    """Give the one group that a command is about, who the person is in it, and the words without its name.
+
+    By direct message the group's id (or name) may be the last word.
+    """
+    groups = await my_groups(work, call, role)
+    if call.place is Place.DIRECT and words:
+        named = [(g, m) for g, m in groups if fold(words[-1]) in (g.id, fold(g.name))]
+        if len(named) == 1:
+            return (*named[0], list(words[:-1]))
+    match groups:
+        case [(group, member)]:
+            return group, member, list(words)
+        case []:
+            return refuse(Reason.NO_GROUP if call.place is Place.DIRECT else _not_allowed(role))
+        case _:
+            choices = [(group.name, group.id, f"{example} {group.id}") for group, _ in groups]
+            return refuse(Reason.WHICH_GROUP, choices=choices)
+
+
+def _not_allowed(role: Role) -> Reason:
+    match role:
+        case Role.OWNER:
+            return Reason.OWNERS_ONLY
+        case Role.CONCIERGE:
+            return Reason.NOT_ALLOWED
+        case _:
+            return Reason.NOT_A_MEMBER
+
+
+def usage(text: str) -> Refusal:
+    """Refuse with how to write it."""
+    return refuse(Reason.USAGE, usage=text)

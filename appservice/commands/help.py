@@ -1,0 +1,29 @@
+"""!help: what this person may do here, short."""
+
+from collections.abc import Sequence
+
+from appservice.actions.work import Work
+from appservice.commands.command import Call, Command, my_groups
+from appservice.domain.member import Role
+from appservice.domain.refusal import Refusal
+from appservice.present import words
+from appservice.present.acknowledge import acknowledge, answer
+
+
+def help_command(others: Sequence[Command]) -> Command:
+    """Give the command that lists the others."""
+
+    async def run(work: Work, call: Call) -> Refusal | None:
+        groups = await my_groups(work, call, Role.MEMBER)
+        role = max((member.role for _, member in groups), default=Role.STRANGER)
+        listed = work.cause.sender in work.config.groups.owners
+        lines = [(c.usage, c.summary) for c in others if _may(c, role, listed) and call.place in c.places]
+        text = words.help_text(lines, joined=bool(groups))
+        await work.owe(*acknowledge(work.cause), answer(work.cause, text))
+        return None
+
+    return Command("help", "!help", "show what you can do here", Role.STRANGER, run)
+
+
+def _may(command: Command, role: Role, listed: bool) -> bool:
+    return listed if command.for_listed_owners else role >= command.role

@@ -1,0 +1,44 @@
+"""!product."""
+
+from appservice.actions import products as action
+from appservice.actions.work import Work
+from appservice.commands.command import Call, Command, one_group, usage
+from appservice.commands.groups import call_example
+from appservice.domain.member import Role
+from appservice.domain.money import parse_amount
+from appservice.domain.product import parse_link, parse_sku
+from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.domain.text import clean_name
+
+_PRODUCT = (
+    '!product add "Merino throw" 89.00 https://shop.example/throw (as a reply to a picture, if there is one; '
+    "sku THROW-1 at the end sets the SKU)"
+)
+
+
+async def _product(work: Work, call: Call) -> Refusal | None:
+    found = await one_group(work, call, Role.CONCIERGE, call.words(), call_example("product", call))
+    if isinstance(found, Refusal):
+        return found
+    group, member, words = found
+    sku = None
+    match words:
+        case ["add", raw_name, amount, raw_link]:
+            pass
+        case ["add", raw_name, amount, raw_link, "sku", raw_sku]:
+            sku = parse_sku(raw_sku)
+            if sku is None:
+                return refuse(Reason.NOT_SKU)
+        case _:
+            return usage(_PRODUCT)
+    name, price, link = clean_name(raw_name), parse_amount(amount, group.currency), parse_link(raw_link)
+    if name is None:
+        return refuse(Reason.BAD_NAME)
+    if not price:
+        return refuse(Reason.BAD_AMOUNT, amount=amount[:40], currency=group.currency)
+    if link is None:
+        return refuse(Reason.BAD_LINK)
+    return await action.add(work, member, action.AddProduct(name, price, link, sku, call.reply_to))
+
+
+COMMANDS = (Command("product", _PRODUCT, "post a product", Role.CONCIERGE, _product),)

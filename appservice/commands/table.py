@@ -1,0 +1,40 @@
+"""The one table of commands, and how a typed line finds its command."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from appservice.actions.work import Work
+from appservice.commands import buys, groups, products
+from appservice.commands.command import Call, Command
+from appservice.commands.help import help_command
+from appservice.domain.cause import Place
+from appservice.domain.effect import Redact
+from appservice.domain.refusal import Reason, refuse
+
+_OTHERS = (*groups.COMMANDS, *products.COMMANDS, *buys.COMMANDS)
+TABLE: Mapping[str, Command] = {command.name: command for command in (*_OTHERS, help_command(_OTHERS))}
+
+
+async def run(work: Work, name: str, call: Call) -> None:
+    """Run the command of that name; a refusal is told to the person in private."""
+    command = TABLE.get(name.lower())
+    if command is None:
+        close = get_close_matches(name.lower(), TABLE, n=1)
+        if close or call.place is not Place.GROUP:  # other bots in the group have commands too
+            await work.refuse(refuse(Reason.UNKNOWN_COMMAND, command=name[:20], close=next(iter(close), None)))
+        return
+    if call.place not in command.places:
+        await _wrong_place(work, command, call)
+        return
+    refusal = await command.run(work, call)
+    if refusal is not None:
+        await work.refuse(refusal)
+
+
+async def _wrong_place(work: Work, command: Command, call: Call) -> None:
+    """Refuse a command that would expose people in the group, and remove it there."""
+    if call.place is Place.GROUP:
+        await work.refuse(refuse(Reason.WRONG_PLACE, command=command.name))
+        await work.owe(Redact(work.cause.room_id, work.cause.event_id, reason="to be sent to the service directly"))
+    else:
+        await work.refuse(refuse(Reason.OTHER_PLACE, command=command.name))

@@ -1,0 +1,105 @@
+"""The sections of the configuration: one dataclass each, one field per key of the file.
+
+A field's annotation says which type the key has and which rule its value must satisfy.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from appservice.config import rule
+
+
+@dataclass(frozen=True, slots=True)
+class Homeserver:
+    """Where the homeserver is and what it is called."""
+
+    address: Annotated[str, rule.http_url]
+    domain: Annotated[str, rule.server_name]
+
+
+@dataclass(frozen=True, slots=True)
+class Appservice:
+    """Where the service listens, who it is on the homeserver, and where it keeps what it knows."""
+
+    as_token: Annotated[str, rule.token] = field(repr=False)
+    hs_token: Annotated[str, rule.token] = field(repr=False)
+    address: Annotated[str, rule.http_url] = "http://127.0.0.1:29333"
+    hostname: Annotated[str, rule.host] = "127.0.0.1"
+    port: Annotated[int, rule.Between(1, 65535)] = 29333
+    id: Annotated[str, rule.localpart] = "coterie"
+    bot_username: Annotated[str, rule.localpart] = "coterie"
+    bot_displayname: Annotated[str, rule.line] = "Coterie"
+    database: Annotated[str, rule.database_url] = field(default="sqlite:coterie.db", repr=False)
+
+    @property
+    def database_shown(self) -> str:
+        """The database URL less user, password and parameters, for people to read."""
+        parts = urlsplit(self.database)
+        if parts.scheme == "sqlite":
+            return self.database
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Who may create groups, and how a new group is set up."""
+
+    owners: tuple[Annotated[str, rule.user_id], ...] = ()
+    cap: Annotated[int, rule.Between(1, 500)] = 200
+    max_cap: Annotated[int, rule.Between(1, 500)] = 500
+    currency: Annotated[str, rule.currency] = "EUR"
+    locale: Annotated[str, rule.locale] = "en"
+    time_zone: Annotated[str, rule.time_zone] = "UTC"
+    invitation_days: Annotated[int, rule.Between(1, 365)] = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """How a receipt's purchase link is made; without a template, from the product's own URL."""
+
+    link: Annotated[str, rule.purchase_link] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """What the service takes over HTTP. A transaction has up to 100 events of 64 KiB."""
+
+    max_body_bytes: Annotated[int, rule.Between(8 * 2**20, 256 * 2**20)] = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """What the service writes about its work, and in which form."""
+
+    level: Annotated[str, rule.OneOf(("debug", "info", "warning", "error"))] = "info"
+    format: Annotated[str, rule.OneOf(("console", "json"))] = "console"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the operator decides. Its repr shows no secret."""
+
+    homeserver: Homeserver
+    appservice: Appservice
+    groups: Groups = Groups()
+    purchase: Purchase = Purchase()
+    web: Web = Web()
+    logging: Logging = Logging()
+
+    @property
+    def bot_mxid(self) -> str:
+        """The user id of the bot, whom people talk to."""
+        return f"@{self.appservice.bot_username}:{self.homeserver.domain}"
+
+    @property
+    def sender_localpart(self) -> str:
+        """The registration's own user: not the bot, since homeservers refuse the sender a /sync."""
+        return f"_{self.appservice.bot_username}_sender"
+
+    def without_secrets(self, text: str) -> str:
+        """A text with the tokens and the database password struck out, as an exception may quote them."""
+        password = urlsplit(self.appservice.database).password or ""
+        for secret in (self.appservice.as_token, self.appservice.hs_token, password, unquote(password)):
+            text = text.replace(secret, "***") if secret else text
+        return text

@@ -1,0 +1,44 @@
+"""Why something happens: the arrival or timer behind a decision."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appservice.domain.ids import EventId, RoomId, UserId
+
+
+class Way(StrEnum):
+    """How a person asked, which decides how they are answered."""
+
+    MESSAGE = "message"
+    REACTION = "reaction"
+    REDACTION = "redaction"
+    OTHER = "other"
+
+
+class Place(StrEnum):
+    """Where a person asked."""
+
+    GROUP = "group"
+    DESK = "desk"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """`id` is unique for ever (an event id, an answer's or a timer's id); effects are numbered under it.
+
+    `received_at` (ms) is when it was journaled, `position` its place in the journal.
+    """
+
+    id: str
+    received_at: int
+    position: int = 0
+    sender: UserId = UserId("")
+    room_id: RoomId = RoomId("")
+    place: Place = Place.DIRECT
+    way: Way = Way.OTHER
+
+    @property
+    def event_id(self) -> EventId:
+        """The event that can be answered by a reaction."""
+        return EventId(self.id)

@@ -1,0 +1,169 @@
+"""The closed list of what the service may do to the outside world.
+
+A decision writes effects; the outbox carries them out afterwards, at least once. `lane` keeps order: what shares a
+lane is done one after another. `answer` names the route by which the outcome comes back as an arrival, with `subject`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from appservice.domain.ids import EventId, RoomId, UserId
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SendEvent:
+    """Send a message-like event."""
+
+    room_id: RoomId
+    type: str
+    content: Content
+    answer: str | None = None
+    subject: str = ""
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class SendState:
+    """Set a state event."""
+
+    room_id: RoomId
+    type: str
+    state_key: str
+    content: Content
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Pin one event first and take others off, leaving what concierges pinned."""
+
+    room_id: RoomId
+    pinned: EventId | None
+    unpinned: Sequence[EventId] = ()
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """Remove an event."""
+
+    room_id: RoomId
+    event_id: EventId
+    reason: str | None = None
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Send a message into the direct room with a person; it waits until they have joined that room."""
+
+    user_id: UserId
+    content: Content
+
+    @property
+    def lane(self) -> str:
+        return direct_lane(self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRoom:
+    """Make a room. `request` is the body of POST /createRoom; a repeat finds the room made before."""
+
+    request: Content
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return f"create {self.answer} {self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Invite a person into a room. Has a lane of its own: a dead server must not hold up the room."""
+
+    room_id: RoomId
+    user_id: UserId
+    answer: str | None = None
+    subject: str = ""
+
+    @property
+    def lane(self) -> str:
+        return f"invite {self.room_id} {self.user_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """Remove a person from a room, or take back an invitation."""
+
+    room_id: RoomId
+    user_id: UserId
+    reason: str
+
+    @property
+    def lane(self) -> str:
+        return f"invite {self.room_id} {self.user_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Accept an invitation; the answer brings what was said in the room just before."""
+
+    room_id: RoomId
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave a room, or decline an invitation."""
+
+    room_id: RoomId
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvent:
+    """Look an event up; the answer brings it."""
+
+    room_id: RoomId
+    event_id: EventId
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return f"read {self.room_id}"
+
+
+Effect = SendEvent | SendState | Pin | Redact | Tell | CreateRoom | Invite | Kick | Join | Leave | ReadEvent
+EFFECTS: tuple[type[Effect], ...] = (
+    SendEvent, SendState, Pin, Redact, Tell, CreateRoom, Invite, Kick, Join, Leave, ReadEvent,
+)  # fmt: skip
+
+
+def direct_lane(user_id: str) -> str:
+    """Give the lane of what is said to a person directly."""
+    return f"direct {user_id}"

@@ -1,0 +1,64 @@
+"""Refusals are values: why something was not done. Each has its sentence in present/words.py."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request was refused."""
+
+    # about the person
+    NOT_ALLOWED = "not_allowed"
+    NOT_A_MEMBER = "not_a_member"
+    OWNERS_ONLY = "owners_only"
+    WRONG_PLACE = "wrong_place"
+    OTHER_PLACE = "other_place"
+    # about the words
+    USAGE = "usage"
+    BAD_NAME = "bad_name"
+    BAD_AMOUNT = "bad_amount"
+    BAD_LINK = "bad_link"
+    BAD_QUANTITY = "bad_quantity"
+    BAD_TIERS = "bad_tiers"
+    BAD_DEADLINE = "bad_deadline"
+    BAD_USER_ID = "bad_user_id"
+    BAD_CAP = "bad_cap"
+    UNKNOWN_COMMAND = "unknown_command"
+    NOT_UNDERSTOOD = "not_understood"
+    # about what it names
+    NO_GROUP = "no_group"
+    WHICH_GROUP = "which_group"
+    NO_BUY = "no_buy"
+    WHICH_BUY = "which_buy"
+    NO_PRODUCT = "no_product"
+    WHICH_PRODUCT = "which_product"
+    # about the group
+    GROUP_FULL = "group_full"
+    ALREADY_HERE = "already_here"
+    ALREADY_INVITED = "already_invited"
+    ALREADY_CONCIERGE = "already_concierge"
+    NO_CONCIERGE = "no_concierge"
+    OWN_ACCOUNT = "own_account"
+    STILL_CREATING = "still_creating"
+    # about the buy
+    TOO_LATE = "too_late"
+    NOT_OPEN = "not_open"
+    NOTHING_PLEDGED = "nothing_pledged"
+    EDITED = "edited"
+    ALREADY_OPEN = "already_open"
+    NOT_SKU = "not_sku"
+    SKU_TAKEN = "sku_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Nothing was done, and this is why. `details` fill the sentence."""
+
+    reason: Reason
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+def refuse(reason: Reason, **details: object) -> Refusal:
+    """Make a refusal with the details that its sentence needs."""
+    return Refusal(reason, details)

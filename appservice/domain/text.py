@@ -1,0 +1,31 @@
+"""What a name may be: one line of visible text."""
+
+import unicodedata
+
+LONGEST_NAME = 80
+_SHOWN = frozenset("LNPSM")
+
+
+def clean_name(text: str) -> str | None:
+    """Give a name on one line without control, format (bidi, zero width) or private characters.
+
+    None where nothing visible is left, or where it is longer than LONGEST_NAME characters.
+    """
+    normal = unicodedata.normalize("NFC", text)
+    kept = "".join(" " if char.isspace() else char for char in normal if _visible(char))
+    name = " ".join(kept.split())
+    return name if 0 < len(name) <= LONGEST_NAME and any(_base(char) for char in name) else None
+
+
+def fold(text: str) -> str:
+    """Give the form under which two names count as the same: without case and accents."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(bare.casefold().split())
+
+
+def _visible(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char)[0] in _SHOWN
+
+
+def _base(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LNPS"

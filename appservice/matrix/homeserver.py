@@ -1,0 +1,175 @@
+"""The client-server API of our own homeserver, as the bot: thin, over mautrix's HTTPAPI."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from mautrix.api import HTTPAPI, Method, Path
+from mautrix.errors import MatrixConnectionError
+from mautrix.types import DeviceID, UserID
+
+from appservice.domain.ids import UserId
+
+DEVICE = "COTERIE"
+"""The bot's device; made without a login (MSC4190)."""
+
+
+class HomeserverError(Exception):
+    """The homeserver refused, or could not be reached (status 0). `retry_after_ms` is what it asked for on a 429."""
+
+    def __init__(self, status: int, errcode: str, message: str, retry_after_ms: int | None = None) -> None:
+        super().__init__(f"{status} {errcode}: {message}")
+        self.status = status
+        self.errcode = errcode
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether the same request may succeed later: unreachable, overloaded, or our token not yet known."""
+        return self.status in (0, 401, 408, 425, 429) or self.status >= 500
+
+
+class _Api(HTTPAPI):
+    """mautrix's API, but an error keeps what the homeserver said of waiting."""
+
+    async def _send(self, method: Any, url: Any, content: Any, query_params: Any, headers: Any) -> Any:
+        request = self.session.request(str(method), url, data=content, params=query_params, headers=headers)
+        async with request as response:
+            try:
+                body = await response.json()
+            except (ValueError, aiohttp.ContentTypeError):
+                body = None
+            if 200 <= response.status < 300 and isinstance(body, dict):
+                return body, response
+            raise _error(response, body)
+
+
+def _error(response: aiohttp.ClientResponse, body: object) -> HomeserverError:
+    said: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    after = said.get("retry_after_ms")
+    header = response.headers.get("Retry-After", "")
+    if not isinstance(after, int):
+        after = int(header) * 1000 if header.isdigit() else None
+    status = response.status if response.status >= 300 else 502  # a 200 that is not JSON is a broken proxy
+    return HomeserverError(status, str(said.get("errcode", "M_UNKNOWN")), str(said.get("error", ""))[:200], after)
+
+
+class Homeserver:
+    """Requests as the bot, from its device, so that Synapse remembers transaction ids across its restart."""
+
+    def __init__(self, session: aiohttp.ClientSession, address: str, token: str, bot: UserId) -> None:
+        self.bot = bot
+        self._api = _Api(address, token, client_session=session, as_user_id=UserID(bot))
+
+    async def _call(
+        self, method: Method, path: Any, content: Any = None, query: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = await self._api.request(method, path, content, query_params=query)
+        except HomeserverError:
+            raise
+        except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HomeserverError(0, "UNREACHABLE", type(error).__name__) from error
+        return answer
+
+    async def prepare(self, localpart: str, displayname: str) -> None:
+        """Make sure that the bot's account and device exist, with its name (MSC4190: no login)."""
+        device, self._api.as_device_id = self._api.as_device_id, None
+        body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self._call(Method.POST, Path.v3.register, body)
+        except HomeserverError as error:
+            if error.errcode != "M_USER_IN_USE":
+                raise
+        if device is None:
+            named = {"display_name": "Coterie"}
+            await self._call(Method.PUT, Path.v3.devices[DEVICE], named)
+        self._api.as_device_id = device or DeviceID(DEVICE)
+        profile = Path.v3.profile[self.bot].displayname
+        if (await self._profile_name()) != displayname:
+            await self._call(Method.PUT, profile, {"displayname": displayname})
+
+    async def _profile_name(self) -> str | None:
+        try:
+            answer = await self._call(Method.GET, Path.v3.profile[self.bot].displayname)
+        except HomeserverError as error:
+            if error.status == 404:
+                return None
+            raise
+        name = answer.get("displayname")
+        return name if isinstance(name, str) else None
+
+    async def versions(self) -> dict[str, Any]:
+        """Give what the homeserver says of itself."""
+        return await self._call(Method.GET, Path.versions)
+
+    async def ping(self, appservice_id: str) -> None:
+        """Have the homeserver reach us; this also makes it deliver at once what it has waiting."""
+        await self._call(Method.POST, Path.v1.appservice[appservice_id].ping, {})
+
+    async def send(self, room_id: str, type: str, content: Mapping[str, Any], txn_id: str) -> str:
+        """Send a message-like event; the same transaction id gives the same event."""
+        answer = await self._call(Method.PUT, Path.v3.rooms[room_id].send[type][txn_id], content)
+        return str(answer["event_id"])
+
+    async def set_state(self, room_id: str, type: str, state_key: str, content: Mapping[str, Any]) -> str:
+        """Set a state event."""
+        path = Path.v3.rooms[room_id].state[type]
+        answer = await self._call(Method.PUT, path[state_key] if state_key else path, content)
+        return str(answer["event_id"])
+
+    async def state(self, room_id: str, type: str, state_key: str = "") -> dict[str, Any]:
+        """Give the content of a state event; empty where there is none."""
+        path = Path.v3.rooms[room_id].state[type]
+        try:
+            return await self._call(Method.GET, path[state_key] if state_key else path)
+        except HomeserverError as error:
+            if error.errcode == "M_NOT_FOUND":
+                return {}
+            raise
+
+    async def redact(self, room_id: str, event_id: str, reason: str | None, txn_id: str) -> None:
+        """Remove an event."""
+        body = {"reason": reason} if reason else {}
+        await self._call(Method.PUT, Path.v3.rooms[room_id].redact[event_id][txn_id], body)
+
+    async def create_room(self, request: Mapping[str, Any]) -> str:
+        """Make a room and give its id."""
+        return str((await self._call(Method.POST, Path.v3.createRoom, request))["room_id"])
+
+    async def joined_rooms(self) -> list[str]:
+        """Give the rooms that the bot is in."""
+        return [str(room) for room in (await self._call(Method.GET, Path.v3.joined_rooms))["joined_rooms"]]
+
+    async def members(self, room_id: str) -> dict[str, str]:
+        """Give who is joined to or invited into a room, as user id → membership."""
+        answer = await self._call(Method.GET, Path.v3.rooms[room_id].members)
+        pairs = ((e.get("state_key"), (e.get("content") or {}).get("membership")) for e in answer["chunk"])
+        return {str(user): str(standing) for user, standing in pairs if standing in ("join", "invite")}
+
+    async def invite(self, room_id: str, user_id: str) -> None:
+        """Invite a person."""
+        await self._call(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id})
+
+    async def kick(self, room_id: str, user_id: str, reason: str) -> None:
+        """Remove a person, or take an invitation back."""
+        body = {"user_id": user_id, "reason": reason}
+        await self._call(Method.POST, Path.v3.rooms[room_id].kick, body)
+
+    async def join(self, room_id: str) -> None:
+        """Join a room."""
+        await self._call(Method.POST, Path.v3.rooms[room_id].join, {})
+
+    async def leave(self, room_id: str) -> None:
+        """Leave a room, or decline an invitation."""
+        await self._call(Method.POST, Path.v3.rooms[room_id].leave, {})
+
+    async def event(self, room_id: str, event_id: str) -> dict[str, Any]:
+        """Give an event."""
+        return await self._call(Method.GET, Path.v3.rooms[room_id].event[event_id])
+
+    async def recent(self, room_id: str, limit: int) -> list[dict[str, Any]]:
+        """Give the newest events that the bot may see in a room, oldest first."""
+        query = {"dir": "b", "limit": str(limit)}
+        answer = await self._call(Method.GET, Path.v3.rooms[room_id].messages, query=query)
+        return list(reversed(answer["chunk"]))

@@ -1,0 +1,89 @@
+"""Room building: the bodies of POST /createRoom for groups, desks and direct rooms (matrix-facts: Rooms).
+
+Each is version 12 and created by the bot, which therefore outranks everyone and is never listed in `users`. Only the
+creator can invite, so the cap holds by construction, over federation too. Power-level overrides merge shallowly:
+the maps are listed in full.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from appservice.domain.group import Group
+from appservice.domain.ids import UserId
+from appservice.wire import group as wire_group
+from appservice.wire import group_buy as wire_buy
+
+CREATOR_ONLY = 150
+ROOM_VERSION = "12"
+REQUEST = "shop.coterie.request"
+"""Key in the creation content by which a repeated request finds the room made before."""
+
+_GUARDED = (
+    "m.room.join_rules",
+    "m.room.history_visibility",
+    "m.room.power_levels",
+    "m.room.encryption",
+    "m.room.server_acl",
+    "m.room.tombstone",
+    "m.room.guest_access",
+    "m.room.canonical_alias",
+    "m.room.third_party_invite",
+    "m.room.policy",
+    "m.space.child",
+    "m.space.parent",
+    "im.vector.modular.widgets",
+    "io.element.widgets.layout",
+)
+_CONCIERGES_MAY = ("m.room.name", "m.room.topic", "m.room.avatar", "m.room.pinned_events", wire_buy.TYPE)
+
+
+def power_levels(users: Mapping[UserId, int]) -> dict[str, Any]:
+    """Give the whole content of a room's power levels, with concierges at 50 and owners at 100."""
+    return {
+        "users": dict(users),
+        "users_default": 0,
+        "events_default": 0,
+        "state_default": 100,
+        "invite": CREATOR_ONLY,
+        "kick": 50,
+        "ban": 50,
+        "redact": 50,
+        "notifications": {"room": 50},
+        "events": dict.fromkeys(_GUARDED, CREATOR_ONLY) | dict.fromkeys(_CONCIERGES_MAY, 50),
+    }
+
+
+def group_room(group: Group) -> dict[str, Any]:
+    """Give the request for the room of a group."""
+    marker = {"type": wire_group.TYPE, "state_key": "", "content": wire_group.format_group(group.cap)}
+    return _room(group.name, power_levels({group.owner: 100}), marker)
+
+
+def desk_room(group: Group) -> dict[str, Any]:
+    """Give the request for the desk of a group: the private back-office room of its concierges."""
+    return _room(f"Desk: {group.name}", power_levels({group.owner: 100}))
+
+
+def direct_room(user_id: UserId, name: str) -> dict[str, Any]:
+    """Give the request for the direct room with a person; what is said waits until they have joined."""
+    return _room(name, power_levels({})) | {"is_direct": True, "invite": [user_id]}
+
+
+def _room(name: str, levels: dict[str, Any], *state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "room_version": ROOM_VERSION,
+        "preset": "private_chat",
+        "visibility": "private",
+        "name": name,
+        "power_level_content_override": levels,
+        "initial_state": [
+            {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "invite"}},
+            {
+                "type": "m.room.history_visibility",
+                "state_key": "",
+                "content": {"history_visibility": "joined"},
+            },
+            {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+            *state,
+        ],
+    }

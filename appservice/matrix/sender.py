@@ -1,0 +1,154 @@
+"""Carries effects out on the homeserver. Each may be carried out again after a crash, and says so to nobody twice."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_never
+
+from appservice.domain.effect import (
+    CreateRoom,
+    Effect,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    Pin,
+    ReadEvent,
+    Redact,
+    SendEvent,
+    SendState,
+    Tell,
+)
+from appservice.domain.ids import RoomId
+from appservice.matrix.homeserver import Homeserver, HomeserverError
+from appservice.matrix.rooms import REQUEST
+
+log = logging.getLogger("coterie.sender")
+
+_PINNED = "m.room.pinned_events"
+_RECENT = 20
+"""How many events of a direct room are looked at for what was said before the bot came in."""
+
+Outcome = dict[str, Any]
+DirectRoomOf = Callable[[str], Awaitable[RoomId | None]]
+KnownRooms = Callable[[], Awaitable[set[str]]]
+
+
+class Sender:
+    """Carries out one effect at a time; what comes back is the answer that re-enters as an arrival."""
+
+    def __init__(self, homeserver: Homeserver, direct_room_of: DirectRoomOf, known_rooms: KnownRooms) -> None:
+        self._homeserver = homeserver
+        self._direct_room_of = direct_room_of
+        self._known_rooms = known_rooms
+
+    async def perform(self, effect: Effect, id: str) -> Outcome:
+        """Carry out an effect; `id` is the Matrix transaction id. Raises HomeserverError."""
+        hs = self._homeserver
+        match effect:
+            case SendEvent(room_id, type, content):
+                return {"room_id": room_id, "event_id": await self._send(room_id, type, content, id)}
+            case Tell(user_id, content):
+                direct_id = await self._direct_room_of(user_id)
+                if direct_id is None:
+                    raise HomeserverError(0, "NO_DIRECT_ROOM", "the direct room is not there yet")
+                return {"event_id": await self._send(direct_id, "m.room.message", content, id)}
+            case SendState(room_id, type, state_key, content):
+                return {"event_id": await hs.set_state(room_id, type, state_key, content)}
+            case Pin(room_id, pinned, unpinned):
+                return await self._pin(room_id, pinned, set(unpinned))
+            case Redact(room_id, event_id, reason):
+                await hs.redact(room_id, event_id, reason, id)
+                return {}
+            case CreateRoom(request):
+                return {"room_id": await self._create(dict(request), id)}
+            case Invite(room_id, user_id):
+                return await self._invite(room_id, user_id)
+            case Kick(room_id, user_id, reason):
+                return await self._kick(room_id, user_id, reason)
+            case Join(room_id, _, user_id):
+                return await self._join(room_id, user_id)
+            case Leave(room_id):
+                return await self._leave(room_id)
+            case ReadEvent(room_id, event_id):
+                return {"event": await hs.event(room_id, event_id)}
+            case _:
+                assert_never(effect)
+
+    async def _send(self, room_id: str, type: str, content: Any, id: str) -> str:
+        try:
+            return await self._homeserver.send(room_id, type, content, id)
+        except HomeserverError as error:
+            if error.errcode == "M_DUPLICATE_ANNOTATION":  # the same reaction is there already
+                return ""
+            raise
+
+    async def _pin(self, room_id: str, pinned: str | None, unpinned: set[str]) -> Outcome:
+        """Read, change and write the pins: concierges pin too."""
+        content = await self._homeserver.state(room_id, _PINNED)
+        before = [event for event in content.get("pinned", []) if isinstance(event, str)]
+        rest = [event for event in before if event not in unpinned and event != pinned]
+        after = [pinned, *rest] if pinned else rest
+        if after != before:
+            await self._homeserver.set_state(room_id, _PINNED, "", {"pinned": after})
+        return {}
+
+    async def _create(self, request: dict[str, Any], id: str) -> str:
+        """Make a room, unless a try before this one did and its answer was lost, and invite into it.
+
+        Inviting is a step of its own: a server that is down would fail the whole request after the room was made.
+        """
+        invited = request.pop("invite", ())
+        room_id = await self._made_before(id) or await self._homeserver.create_room(
+            request | {"creation_content": {REQUEST: id}}
+        )
+        present = await self._homeserver.members(room_id) if invited else {}
+        membership = {"membership": "invite", "is_direct": bool(request.get("is_direct"))}
+        for user_id in invited:
+            if user_id not in present:
+                await self._homeserver.set_state(room_id, "m.room.member", user_id, membership)
+        return room_id
+
+    async def _made_before(self, id: str) -> str | None:
+        known = await self._known_rooms()
+        for room_id in await self._homeserver.joined_rooms():
+            if room_id not in known:
+                created = await self._homeserver.state(room_id, "m.room.create")
+                if created.get(REQUEST) == id:
+                    return room_id
+        return None
+
+    async def _invite(self, room_id: str, user_id: str) -> Outcome:
+        try:
+            await self._homeserver.invite(room_id, user_id)
+        except HomeserverError as error:
+            if error.status == 403 and user_id in await self._homeserver.members(room_id):
+                return {"user_id": user_id}
+            raise
+        return {"user_id": user_id}
+
+    async def _kick(self, room_id: str, user_id: str, reason: str) -> Outcome:
+        try:
+            await self._homeserver.kick(room_id, user_id, reason)
+        except HomeserverError as error:
+            if error.status != 403 or user_id in await self._homeserver.members(room_id):
+                raise
+        return {}
+
+    async def _join(self, room_id: str, user_id: str) -> Outcome:
+        """Join a direct room, and bring what was said before: the homeserver does not push that. A room with more
+        than two people in it is no direct room, and is left at once."""
+        await self._homeserver.join(room_id)
+        if set(await self._homeserver.members(room_id)) - {self._homeserver.bot, user_id}:
+            await self._homeserver.leave(room_id)
+            return {"room_id": room_id, "said": None}
+        recent = await self._homeserver.recent(room_id, _RECENT)
+        said = [event for event in recent if event.get("sender") == user_id and "state_key" not in event]
+        return {"room_id": room_id, "said": [event | {"room_id": room_id} for event in said]}
+
+    async def _leave(self, room_id: str) -> Outcome:
+        try:
+            await self._homeserver.leave(room_id)
+        except HomeserverError as error:
+            if error.status not in (403, 404):  # it is out already
+                raise
+        return {}

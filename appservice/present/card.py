@@ -1,0 +1,126 @@
+"""The card of a group buy and of a product, as every client shows them."""
+
+from typing import Any
+
+from appservice.domain.clearing import Clearing, Tier, units_short_of
+from appservice.domain.effect import SendEvent
+from appservice.domain.group import Group
+from appservice.domain.group_buy import GroupBuy, Status
+from appservice.domain.ids import RoomId
+from appservice.domain.product import Picture, Product
+from appservice.present.amounts import bar, moment, money, time_left
+from appservice.present.text import Text, esc, notice
+from appservice.wire import group_buy as wire_buy
+from appservice.wire import message
+from appservice.wire import product as wire_product
+
+
+def product_events(room_id: RoomId, product: Product, group: Group) -> list[SendEvent]:
+    """Give the events that show a product: its picture, then its card."""
+    key = {wire_product.TYPE: wire_product.format_product(product)}
+    price = money(product.price, product.currency, group.locale)
+    text = Text(
+        f"{product.name}\n{price}\n{product.link}",
+        f"<strong>{esc(product.name)}</strong><br>{esc(price)}<br>"
+        f'<a href="{esc(product.link)}">{esc(product.link)}</a>',
+    )
+    card = SendEvent(room_id, message.TYPE, notice(text, key), answer="product_card", subject=product.id)
+    if product.picture is None:
+        return [card]
+    return [picture_event(room_id, product.picture, product.name), card]
+
+
+def picture_event(room_id: RoomId, picture: Picture, name: str) -> SendEvent:
+    """Give the event that shows a picture; all that matters is in the text message after it."""
+    sizes = {"mimetype": picture.mimetype, "w": picture.width, "h": picture.height, "size": picture.size}
+    info = {name: value for name, value in sizes.items() if value is not None}
+    content = {"msgtype": "m.image", "body": name, "url": picture.url, "info": info, "m.mentions": {}}
+    return SendEvent(room_id, message.TYPE, content)
+
+
+def card_content(buy: GroupBuy, product: Product, group: Group, now: int) -> dict[str, Any]:
+    """Give the content of the buy's card as of now. No member's name is on it."""
+    clearing = buy.clearing()
+    key = {wire_buy.TYPE: wire_buy.format_card(buy, product, clearing)}
+    return notice(_card_text(buy, product, group, clearing, now), key)
+
+
+def _card_text(buy: GroupBuy, product: Product, group: Group, clearing: Clearing | None, now: int) -> Text:
+    title = f"Group buy: {product.name}"
+    price = _price_line(buy, group, clearing)
+    progress = _progress(buy, group, clearing)
+    tiers = _tiers_line(buy, group)
+    ending = _ending(buy, group, now)
+    how = "To join: react +1, +2 or +5, or reply with a number like +2. Free to withdraw until it closes."
+    lines = [
+        title,
+        price,
+        *progress,
+        tiers,
+        ending,
+        *([how] if buy.status is Status.OPEN else []),
+        product.link,
+    ]
+    html = [f"<strong>{esc(title)}</strong>", f"<strong>{esc(price)}</strong>"]
+    html += [f"<code>{esc(progress[0])}</code> {esc(progress[1])}"] if progress else []
+    html += [esc(tiers), esc(ending)]
+    html += [f"<em>{esc(how)}</em>"] if buy.status is Status.OPEN else []
+    html += [f'<a href="{esc(product.link)}">{esc(product.link)}</a> · id <code>{esc(buy.id)}</code>']
+    return Text("\n".join(lines), "<br>".join(html))
+
+
+def _price_line(buy: GroupBuy, group: Group, clearing: Clearing | None) -> str:
+    currency = buy.terms.currency
+    if buy.status is Status.FAILED:
+        return "The minimum order was not reached: nobody owes anything."
+    if clearing is None:
+        first = buy.terms.tiers[0]
+        return f"{money(first.unit_price, currency, group.locale)} each once {first.minimum} are pledged"
+    price = money(clearing.unit_price, currency, group.locale)
+    return f"Closed at {price} each" if buy.status is Status.SUCCEEDED else f"Now {price} each"
+
+
+def _progress(buy: GroupBuy, group: Group, clearing: Clearing | None) -> list[str]:
+    """Give a bar and what it means, or nothing once the buy is over."""
+    if not buy.status.is_live:
+        return []
+    total = clearing.total if clearing else sum(tranche.quantity for tranche in buy.pledged)
+    following = next_tier(buy, clearing)
+    if following is None:
+        cap = buy.terms.cap
+        most = f"{total} of at most {cap}" if cap else f"{total} pledged"
+        return [bar(total, cap or total), f"{most}; the best price is reached"]
+    return [bar(total, following.minimum), f"{total} pledged; {missing(buy, group, following)}"]
+
+
+def next_tier(buy: GroupBuy, clearing: Clearing | None) -> Tier | None:
+    """Give the next tier to reach, or None where the deepest is reached."""
+    reached = clearing.minimum if clearing else 0
+    return next((tier for tier in buy.terms.tiers if tier.minimum > reached), None)
+
+
+def missing(buy: GroupBuy, group: Group, tier: Tier) -> str:
+    """Say what is missing for a tier: `7 more and everyone pays €69.00`."""
+    tranches = [tranche.as_tranche() for tranche in buy.pledged]
+    short = units_short_of(tier, tranches, pack=buy.terms.pack)
+    price = money(tier.unit_price, buy.terms.currency, group.locale)
+    return f"{short} more and everyone pays {price}"
+
+
+def _tiers_line(buy: GroupBuy, group: Group) -> str:
+    tiers = (f"{tier.minimum}+ {money(tier.unit_price, buy.terms.currency, group.locale)}" for tier in buy.terms.tiers)
+    parts = [" · ".join(tiers)]
+    parts += [f"in packs of {buy.terms.pack}"] if buy.terms.pack > 1 else []
+    parts += [f"at most {buy.terms.cap}"] if buy.terms.cap else []
+    return "Price by total: " + ", ".join(parts)
+
+
+def _ending(buy: GroupBuy, group: Group, now: int) -> str:
+    when = moment(buy.terms.deadline_at, group)
+    match buy.status:
+        case Status.OPEN:
+            return f"Closes {when}, {time_left(buy.terms.deadline_at, now)} left"
+        case Status.CLOSING:
+            return "Closing: counting the last pledges"
+        case _:
+            return f"Closed {when}"

@@ -1,0 +1,46 @@
+"""Text as clients render it: a plain body that is sufficient on its own, and HTML of the subset that is safe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A plain text with its HTML; without HTML, the plain text is all there is."""
+
+    plain: str
+    html: str | None = None
+
+
+def notice(text: Text | str, key: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Give the content of an `m.notice`, which rings nobody, with our own keys mixed in."""
+    return _message("m.notice", text, ()) | (key or {})
+
+
+def ringing(text: Text | str, user_id: str, key: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Give the content of an `m.text` that mentions a person: for direct messages that need action."""
+    return _message("m.text", text, (user_id,)) | (key or {})
+
+
+def edited(event_id: str, content: dict[str, Any]) -> dict[str, Any]:
+    """Give the content that replaces an earlier message; each version reads well alone."""
+    return content | {
+        "m.new_content": content,
+        "m.relates_to": {"rel_type": "m.replace", "event_id": event_id},
+    }
+
+
+def esc(text: object) -> str:
+    """Escape for HTML."""
+    return escape(str(text), quote=True)
+
+
+def _message(msgtype: str, text: Text | str, mentioned: Sequence[str]) -> dict[str, Any]:
+    text = text if isinstance(text, Text) else Text(text)
+    content: dict[str, Any] = {"msgtype": msgtype, "body": text.plain}
+    content["m.mentions"] = {"user_ids": list(mentioned)} if mentioned else {}
+    if text.html is not None:
+        content |= {"format": "org.matrix.custom.html", "formatted_body": text.html}
+    return content

@@ -1,0 +1,182 @@
+"""Group buys with their tranches, cards and orders."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from appservice.domain.clearing import Tier
+from appservice.domain.group_buy import GroupBuy, Order, Pledged, Status, Terms
+from appservice.domain.ids import BuyId, EventId, GroupId, Number, OrderId, ProductId, RoomId
+from appservice.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A buy's card in a room. `shown` is the JSON of what it shows; `event_id` is None until it was sent."""
+
+    buy_id: BuyId
+    room_id: RoomId
+    event_id: EventId | None
+    shown: str
+    edited_at: int
+
+
+class Buys:
+    """The group buys on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, buy_id: str) -> GroupBuy:
+        """Give a buy, and hold everyone else off it until the unit ends (by writing first)."""
+        row = await self._connection.fetchrow(
+            "UPDATE group_buy SET revision = revision + 1 WHERE id = $1 RETURNING *", buy_id
+        )
+        return await self._whole(row, buy_id)
+
+    async def get(self, buy_id: str) -> GroupBuy:
+        """Give a buy as it is, without a lock."""
+        row = await self._connection.fetchrow("SELECT * FROM group_buy WHERE id = $1", buy_id)
+        return await self._whole(row, buy_id)
+
+    async def find(self, buy_id: str) -> GroupBuy | None:
+        """Give a buy as it is, or None where there is none of that id."""
+        row = await self._connection.fetchrow("SELECT * FROM group_buy WHERE id = $1", buy_id)
+        return await self._whole(row, buy_id) if row else None
+
+    async def _whole(self, row: Any, buy_id: str) -> GroupBuy:
+        if row is None:
+            raise LookupError(f"there is no group buy {buy_id}")
+        tranches = await self._connection.fetch("SELECT * FROM tranche WHERE buy_id = $1 ORDER BY position, id", buy_id)
+        return _buy(row, tuple(_pledged(tranche) for tranche in tranches))
+
+    async def live_of(self, group_id: str) -> list[BuyId]:
+        """Give the ids of a group's buys that take pledges, newest first."""
+        rows = await self._connection.fetch(
+            "SELECT id FROM group_buy WHERE group_id = $1 AND status IN ('open', 'closing')"
+            " ORDER BY opened_at DESC, id",
+            group_id,
+        )
+        return [BuyId(row["id"]) for row in rows]
+
+    async def add(self, buy: GroupBuy) -> None:
+        """Write a new buy down."""
+        terms = buy.terms
+        await self._connection.execute(
+            "INSERT INTO group_buy (id, group_id, product_id, status, currency, tiers, pack, cap, deadline_at,"
+            " announced, opened_by, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            buy.id, buy.group_id, buy.product_id, buy.status.value, terms.currency,
+            json.dumps([asdict(tier) for tier in terms.tiers]), terms.pack, terms.cap, terms.deadline_at,
+            buy.announced, buy.opened_by, buy.opened_at,
+        )  # fmt: skip
+
+    async def save(self, before: GroupBuy, after: GroupBuy) -> None:
+        """Write down what changed of a locked buy."""
+        await self._connection.execute(
+            "UPDATE group_buy SET status = $2, deadline_at = $3, announced = $4 WHERE id = $1",
+            after.id, after.status.value, after.terms.deadline_at, after.announced,
+        )  # fmt: skip
+        old = {tranche.id: tranche for tranche in before.pledged}
+        new = {tranche.id: tranche for tranche in after.pledged}
+        for gone in old.keys() - new.keys():
+            await self._connection.execute("DELETE FROM tranche WHERE buy_id = $1 AND id = $2", after.id, gone)
+        for tranche in after.pledged:
+            if old.get(tranche.id) != tranche:
+                await self._save_tranche(after.id, tranche)
+
+    async def _save_tranche(self, buy_id: str, tranche: Pledged) -> None:
+        await self._connection.execute(
+            "INSERT INTO tranche (buy_id, id, number, quantity, flex, max_minor, position)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (buy_id, id) DO UPDATE SET"
+            " quantity = excluded.quantity, flex = excluded.flex, max_minor = excluded.max_minor",
+            buy_id, tranche.id, tranche.number, tranche.quantity, tranche.flex, tranche.max_price, tranche.position,
+        )  # fmt: skip
+
+    async def pledged_by_event(self, event_id: str) -> BuyId | None:
+        """Give the buy to which an event added units that are still pledged."""
+        buy_id = await self._connection.fetchval("SELECT buy_id FROM tranche WHERE id = $1", event_id)
+        return BuyId(buy_id) if buy_id else None
+
+    # Cards
+
+    async def add_card(self, card: Card) -> None:
+        """Note that a card was posted."""
+        await self._connection.execute(
+            "INSERT INTO card (buy_id, room_id, event_id, shown, edited_at) VALUES ($1, $2, $3, $4, $5)",
+            card.buy_id, card.room_id, card.event_id, card.shown, card.edited_at,
+        )  # fmt: skip
+
+    async def set_card_event(self, buy_id: str, room_id: str, event_id: str) -> None:
+        """Note which event is the card."""
+        await self._connection.execute(
+            "UPDATE card SET event_id = $3 WHERE buy_id = $1 AND room_id = $2", buy_id, room_id, event_id
+        )
+
+    async def set_card_shown(self, buy_id: str, room_id: str, shown: str, now: int) -> None:
+        """Note what a card shows from now on."""
+        await self._connection.execute(
+            "UPDATE card SET shown = $3, edited_at = $4 WHERE buy_id = $1 AND room_id = $2",
+            buy_id, room_id, shown, now,
+        )  # fmt: skip
+
+    async def cards(self, buy_id: str) -> list[Card]:
+        """Give the cards of a buy."""
+        rows = await self._connection.fetch("SELECT * FROM card WHERE buy_id = $1 ORDER BY room_id", buy_id)
+        return [_card(row) for row in rows]
+
+    async def card_by_event(self, event_id: str) -> Card | None:
+        """Give the card that an event is."""
+        row = await self._connection.fetchrow("SELECT * FROM card WHERE event_id = $1", event_id)
+        return _card(row) if row else None
+
+    # Orders
+
+    async def add_orders(self, buy: GroupBuy, orders: tuple[Order, ...], now: int) -> None:
+        """Write down what each member owes."""
+        for order in orders:
+            await self._connection.execute(
+                "INSERT INTO purchase_order (id, buy_id, line_id, number, units, unit_minor, total_minor, currency,"
+                " created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                order.id, buy.id, order.line_id, order.number, order.units, order.unit_price, order.total,
+                buy.terms.currency, now,
+            )  # fmt: skip
+
+    async def orders(self, buy_id: str) -> list[Order]:
+        """Give the orders of a buy, by member."""
+        rows = await self._connection.fetch("SELECT * FROM purchase_order WHERE buy_id = $1 ORDER BY number", buy_id)
+        return [
+            Order(
+                OrderId(row["id"]), row["line_id"], Number(row["number"]), row["units"], row["unit_minor"],
+                row["total_minor"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+def _card(row: Any) -> Card:
+    event_id = EventId(row["event_id"]) if row["event_id"] else None
+    return Card(BuyId(row["buy_id"]), RoomId(row["room_id"]), event_id, row["shown"], row["edited_at"])
+
+
+def _pledged(row: Any) -> Pledged:
+    return Pledged(row["id"], Number(row["number"]), row["quantity"], row["position"], row["flex"], row["max_minor"])
+
+
+def _buy(row: Any, pledged: tuple[Pledged, ...]) -> GroupBuy:
+    return GroupBuy(
+        id=BuyId(row["id"]),
+        group_id=GroupId(row["group_id"]),
+        product_id=ProductId(row["product_id"]),
+        terms=Terms(
+            currency=row["currency"],
+            tiers=tuple(Tier(**tier) for tier in json.loads(row["tiers"])),
+            deadline_at=row["deadline_at"],
+            pack=row["pack"],
+            cap=row["cap"],
+        ),
+        opened_by=Number(row["opened_by"]),
+        opened_at=row["opened_at"],
+        status=Status(row["status"]),
+        announced=row["announced"],
+        pledged=pledged,
+    )

@@ -1,0 +1,230 @@
+"""The only door to mautrix.util.async_db: opening, migrating, and transactions that survive cancellation."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import asyncpg
+from mautrix.util.async_db import Database as AsyncDatabase
+from mautrix.util.async_db import Scheme
+from yarl import URL
+
+from appservice.store.migrations import UPGRADES, VERSION_TABLE
+
+log = logging.getLogger("coterie.store")
+
+STANDBY_LOCK = 0x636F7465726965  # "coterie": any constant that other programs do not use will do
+
+
+class Connection(Protocol):
+    """What the stores use of a connection: the same on both engines, with parameters as $1, $2 …"""
+
+    scheme: Scheme
+    wrapped: Any
+
+    async def execute(self, query: str, *args: Any) -> Any: ...
+    async def executemany(self, query: str, args: list[Any]) -> Any: ...
+    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+    async def fetchrow(self, query: str, *args: Any) -> Any: ...
+    async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+
+class NewerSchema(Exception):
+    """The database was made by a newer Coterie."""
+
+
+class Database:
+    """An open database. `transaction` is for writing, `reading` for a look without a lock."""
+
+    def __init__(self, pool: AsyncDatabase) -> None:
+        self._pool = pool
+        self.is_sqlite = pool.scheme is Scheme.SQLITE
+        self._writer = asyncio.Lock()  # SQLite has one writer; waiting here is fair, its busy timeout is not
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection inside a transaction: committed on leaving, rolled back on any exception or
+        cancellation."""
+        if self.is_sqlite:
+            async with self._writer, self._transaction("BEGIN IMMEDIATE") as connection:
+                yield connection
+        else:
+            async with self._transaction("BEGIN") as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        async with self.reading() as connection:
+            try:
+                await connection.execute(begin)
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException:
+                await _surely(self._rollback(connection))
+                raise
+
+    async def _rollback(self, connection: Connection) -> None:
+        try:
+            if self.is_sqlite:
+                await connection.wrapped.rollback()
+            elif not connection.wrapped.is_closed() and connection.wrapped.is_in_transaction():
+                await connection.execute("ROLLBACK")
+        except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+            log.warning("rollback failed, the connection was lost: %s", type(error).__name__)
+
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """Give a connection outside a transaction."""
+        connection: AbstractAsyncContextManager[Connection] = self._pool.acquire_direct()
+        return connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.stop()
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Tell which of the two engines a connection leads to."""
+    return connection.scheme is Scheme.SQLITE
+
+
+async def _surely(work: Awaitable[None]) -> None:
+    """Finish the work even if this task is cancelled again meanwhile."""
+    task = asyncio.ensure_future(work)  # noqa: TID251 - only so that it can be shielded to its end
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the database, and not what was asked of it, is to blame: try the unit again later."""
+    if isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
+        return True
+    if isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)):
+        return True
+    if isinstance(error, (asyncpg.InsufficientResourcesError, OSError)):
+        return True
+    return isinstance(error, sqlite3.OperationalError) and any(
+        word in str(error) for word in ("locked", "busy", "disk", "I/O", "readonly", "unable to open")
+    )
+
+
+def _pool(url: str) -> AsyncDatabase:
+    if URL(url).scheme.startswith("sqlite"):
+        # WAL with synchronous=FULL: what was answered with 200 survives a power cut
+        options: dict[str, Any] = {"min_size": 3, "init_commands": ["PRAGMA synchronous = FULL"]}
+    else:
+        options = {"min_size": 2, "max_size": 10, "meow_exit_on_ice": False}
+    return AsyncDatabase.create(
+        url, db_args=options, owner_name="coterie", ignore_foreign_tables=False, upgrade_table=UPGRADES
+    )
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Open the database at the URL, at the newest schema."""
+    pool = _pool(url)
+    await pool.start()
+    database = Database(pool)
+    try:
+        yield database
+    finally:
+        await _surely(database.close())
+
+
+async def migrate(url: str) -> tuple[int, int]:
+    """Bring the database to the newest schema; gives the version before and after."""
+    before, _ = await inspect(url)
+    async with opened(url):
+        pass
+    return before, len(UPGRADES.upgrades)
+
+
+async def inspect(url: str) -> tuple[int, int]:
+    """Give the schema version that the database has and the newest one, changing nothing; 0 where it is empty."""
+    latest = len(UPGRADES.upgrades)
+    if URL(url).scheme.startswith("sqlite") and not os.path.exists(URL(url).path):  # noqa: ASYNC240 - one stat
+        return 0, latest
+    async with _raw(url) as connection:
+        if not await connection.table_exists(VERSION_TABLE):
+            return 0, latest
+        version = await connection.fetchval(f"SELECT version FROM {VERSION_TABLE}")  # noqa: S608
+        return version or 0, latest
+
+
+async def probe(url: str) -> None:
+    """Write in a transaction and take it back: raises where the database cannot be written to."""
+    async with _raw(url) as connection:
+        await connection.execute("BEGIN IMMEDIATE" if connection.scheme is Scheme.SQLITE else "BEGIN")
+        try:
+            await connection.execute("CREATE TABLE coterie_probe (x INTEGER)")
+        finally:
+            await connection.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def _raw(url: str) -> AsyncIterator[Any]:
+    options: dict[str, Any] = {"min_size": 1}
+    if not URL(url).scheme.startswith("sqlite"):
+        options |= {"max_size": 1, "meow_exit_on_ice": False}
+    pool = AsyncDatabase.create(url, db_args=options)
+    await pool.start()
+    try:
+        async with pool.acquire_direct() as connection:
+            yield connection
+    finally:
+        await pool.stop()
+
+
+class AlreadyRunning(Exception):
+    """Another Coterie works on this SQLite file."""
+
+
+@asynccontextmanager
+async def sole_worker(url: str, waiting: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
+    """Be the only instance whose workers run on this database.
+
+    PostgreSQL: waits, calling `waiting` once, until the instance before has gone. SQLite: raises AlreadyRunning.
+    Gives an event that is set when the lock was lost, upon which this instance has to stop.
+    """
+    lost = asyncio.Event()
+    if URL(url).scheme.startswith("sqlite"):
+        with _locked_file(Path(URL(url).path + ".lock")):
+            yield lost
+        return
+    connection = await asyncpg.connect(url)
+    connection.add_termination_listener(lambda _: lost.set())
+    try:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", STANDBY_LOCK):
+            waiting()
+            while not await connection.fetchval(  # noqa: ASYNC110 - the holder's end tells nobody
+                "SELECT pg_try_advisory_lock($1)", STANDBY_LOCK
+            ):
+                await asyncio.sleep(1)
+        yield lost
+    finally:
+        await _surely(connection.close(timeout=5))
+
+
+class _locked_file:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        self._file = open(self._path, "ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise AlreadyRunning(os.fspath(self._path)) from error
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()

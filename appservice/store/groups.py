@@ -1,0 +1,137 @@
+"""Groups and their members. Seats are counted under the group's lock."""
+
+from typing import Any
+
+from appservice.domain.group import Group, GroupStatus
+from appservice.domain.ids import GroupId, Number, RoomId, UserId
+from appservice.domain.member import Member, Presence
+from appservice.store.db import Connection
+
+
+class Groups:
+    """The groups on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, group_id: str) -> Group:
+        """Give a group, and hold everyone else off it until the unit ends (by writing first)."""
+        row = await self._connection.fetchrow(
+            "UPDATE coterie_group SET revision = revision + 1 WHERE id = $1 RETURNING *", group_id
+        )
+        if row is None:
+            raise LookupError(f"there is no group {group_id}")
+        return _group(row)
+
+    async def get(self, group_id: str) -> Group:
+        """Give a group as it is, without a lock."""
+        row = await self._connection.fetchrow("SELECT * FROM coterie_group WHERE id = $1", group_id)
+        if row is None:
+            raise LookupError(f"there is no group {group_id}")
+        return _group(row)
+
+    async def add(self, group: Group, now: int) -> None:
+        """Write a new group down."""
+        await self._connection.execute(
+            "INSERT INTO coterie_group (id, name, owner, cap, currency, locale, time_zone, status, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            group.id, group.name, group.owner, group.cap, group.currency, group.locale, group.time_zone,
+            group.status.value, now,
+        )  # fmt: skip
+
+    async def save(self, group: Group) -> None:
+        """Write down what may change of a group."""
+        await self._connection.execute(
+            "UPDATE coterie_group SET status = $2, room_id = $3, desk_id = $4, name = $5, cap = $6 WHERE id = $1",
+            group.id, group.status.value, group.room_id, group.desk_id, group.name, group.cap,
+        )  # fmt: skip
+
+    async def of_person(self, user_id: str) -> list[tuple[Group, Member]]:
+        """Give the groups that a person has joined, oldest first, with who they are in each."""
+        rows = await self._connection.fetch(
+            "SELECT g.id FROM coterie_group g JOIN member m ON m.group_id = g.id"
+            " WHERE m.user_id = $1 AND m.presence = 'joined' ORDER BY g.created_at, g.id",
+            user_id,
+        )
+        found = []
+        for row in rows:
+            member = await self.member(row["id"], user_id)
+            if member is not None:
+                found.append((await self.get(row["id"]), member))
+        return found
+
+    async def member(self, group_id: str, user_id: str) -> Member | None:
+        """Give a person known to a group."""
+        row = await self._connection.fetchrow(
+            "SELECT * FROM member WHERE group_id = $1 AND user_id = $2", group_id, user_id
+        )
+        return _member(row) if row else None
+
+    async def member_by_number(self, group_id: str, number: int) -> Member:
+        """Give the member with that number."""
+        row = await self._connection.fetchrow(
+            "SELECT * FROM member WHERE group_id = $1 AND number = $2", group_id, number
+        )
+        if row is None:
+            raise LookupError(f"there is no number {number} in group {group_id}")
+        return _member(row)
+
+    async def members(self, group_id: str) -> list[Member]:
+        """Give everybody known to a group, by number."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM member WHERE group_id = $1 ORDER BY number, user_id", group_id
+        )
+        return [_member(row) for row in rows]
+
+    async def seats_taken(self, group_id: str) -> int:
+        """Count joined members and standing invitations; call it under the group's lock."""
+        count: int = await self._connection.fetchval(
+            "SELECT COUNT(*) FROM member WHERE group_id = $1 AND presence <> 'left'", group_id
+        )
+        return count
+
+    async def save_member(self, member: Member, now: int) -> None:
+        """Write down a person's standing in a group."""
+        await self._connection.execute(
+            "INSERT INTO member (group_id, user_id, presence, power, number, alias, invited_by, since_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (group_id, user_id) DO UPDATE SET"
+            " presence = excluded.presence, power = excluded.power, number = excluded.number,"
+            " alias = excluded.alias, invited_by = excluded.invited_by, since_at = excluded.since_at",
+            member.group_id, member.user_id, member.presence.value, member.power, member.number, member.alias,
+            member.invited_by, now,
+        )  # fmt: skip
+
+    async def next_number(self, group_id: str) -> Number:
+        """Give a number that nobody in the group has ever had."""
+        number: int = await self._connection.fetchval(
+            "UPDATE coterie_group SET last_number = last_number + 1 WHERE id = $1 RETURNING last_number",
+            group_id,
+        )
+        return Number(number)
+
+
+def _group(row: Any) -> Group:
+    return Group(
+        id=GroupId(row["id"]),
+        name=row["name"],
+        owner=UserId(row["owner"]),
+        cap=row["cap"],
+        currency=row["currency"],
+        locale=row["locale"],
+        time_zone=row["time_zone"],
+        status=GroupStatus(row["status"]),
+        room_id=RoomId(row["room_id"]) if row["room_id"] else None,
+        desk_id=RoomId(row["desk_id"]) if row["desk_id"] else None,
+    )
+
+
+def _member(row: Any) -> Member:
+    return Member(
+        group_id=GroupId(row["group_id"]),
+        user_id=UserId(row["user_id"]),
+        presence=Presence(row["presence"]),
+        power=row["power"],
+        number=Number(row["number"]) if row["number"] is not None else None,
+        alias=row["alias"],
+        invited_by=UserId(row["invited_by"]) if row["invited_by"] else None,
+    )

@@ -1,0 +1,131 @@
+"""Arrivals: what came in, kept until it is done. The id of an arrival is its idempotency key."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from appservice.store.db import Connection, is_sqlite
+
+_JOURNALING_LOCK = 0x6A6F75726E616C  # "journal"
+MOST_ATTEMPTS = 5
+KEPT_MS = 30 * 24 * 3600 * 1000
+"""How long the ids of done arrivals are remembered, so that a late repeat is known; contents go at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One thing that came in. `seq` is its place in the journal; `received_at` decides what is in time."""
+
+    seq: int
+    id: str
+    lane: str
+    type: str
+    content: Mapping[str, Any]
+    received_at: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewArrival:
+    """What is to be written down. `content` is the raw event, as JSON text."""
+
+    id: str
+    lane: str
+    type: str
+    content: str
+
+
+class Inbox:
+    """The journal of arrivals on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def journal(self, arrivals: Iterable[NewArrival], now: int) -> int:
+        """Write arrivals down once each, in order; gives how many were new."""
+        new = 0
+        for arrival in arrivals:
+            seq = await self._connection.fetchval(
+                "INSERT INTO arrival (id, lane, type, content, received_at, status, due_at)"
+                " VALUES ($1, $2, $3, $4, $5, 'waiting', $5) ON CONFLICT (id) DO NOTHING RETURNING seq",
+                arrival.id, arrival.lane, arrival.type, arrival.content, now,
+            )  # fmt: skip
+            new += seq is not None
+        return new
+
+    async def known(self, ids: Sequence[str]) -> set[str]:
+        """Give those of the ids that were journaled before."""
+        found = [await self._connection.fetchval("SELECT id FROM arrival WHERE id = $1", one) for one in ids]
+        return {one for one in found if one is not None}
+
+    async def due_lanes(self, now: int, limit: int) -> list[str]:
+        """Give the lanes in which something is due, the longest waiting first."""
+        rows = await self._connection.fetch(
+            "SELECT lane FROM arrival WHERE status = 'waiting' AND due_at <= $1"
+            " GROUP BY lane ORDER BY MIN(seq) LIMIT $2",
+            now, limit,
+        )  # fmt: skip
+        return [row["lane"] for row in rows]
+
+    async def next_due_at(self) -> int | None:
+        """Give when the next arrival becomes due."""
+        due_at: int | None = await self._connection.fetchval("SELECT MIN(due_at) FROM arrival WHERE status = 'waiting'")
+        return due_at
+
+    async def due(self, lane: str, now: int, limit: int) -> list[Arrival]:
+        """Give the due arrivals of a lane in order."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM arrival WHERE status = 'waiting' AND lane = $1 AND due_at <= $2 ORDER BY seq LIMIT $3",
+            lane, now, limit,
+        )  # fmt: skip
+        return [_arrival(row) for row in rows]
+
+    async def claim(self, arrival: Arrival) -> bool:
+        """Mark an arrival done and forget its content; False where another worker was first."""
+        seq = await self._connection.fetchval(
+            "UPDATE arrival SET status = 'done', content = NULL, error = NULL"
+            " WHERE seq = $1 AND status = 'waiting' RETURNING seq",
+            arrival.seq,
+        )
+        return seq is not None
+
+    async def fail(self, arrival: Arrival, error: str, now: int) -> bool:
+        """Note a failed attempt: try again later, or park it after MOST_ATTEMPTS. Tells whether it was parked."""
+        attempts = arrival.attempts + 1
+        parked = attempts >= MOST_ATTEMPTS
+        await self._connection.execute(
+            "UPDATE arrival SET status = $2, attempts = $3, due_at = $4, error = $5"
+            " WHERE seq = $1 AND status = 'waiting'",
+            arrival.seq, "parked" if parked else "waiting", attempts, now + 250 * 4**attempts, error[:500],
+        )  # fmt: skip
+        return parked
+
+    async def begin_journaling(self) -> None:
+        """Let `is_waiting_before` wait for this transaction; the time of receipt is read after this."""
+        if not is_sqlite(self._connection):
+            await self._connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _JOURNALING_LOCK)
+
+    async def is_waiting_before(self, received_before: int) -> bool:
+        """Tell whether anything journaled before that moment is still to be handled.
+
+        Waits for those who are writing to the journal right now, so that nothing received in time is overlooked
+        (SQLite has one writer anyway).
+        """
+        if not is_sqlite(self._connection):
+            await self._connection.execute("SELECT pg_advisory_xact_lock($1)", _JOURNALING_LOCK)
+        row = await self._connection.fetchval(
+            "SELECT seq FROM arrival WHERE status = 'waiting' AND received_at < $1 LIMIT 1", received_before
+        )
+        return row is not None
+
+    async def prune(self, now: int) -> None:
+        """Forget the ids of arrivals that were done long ago."""
+        await self._connection.execute("DELETE FROM arrival WHERE status = 'done' AND received_at < $1", now - KEPT_MS)
+
+
+def _arrival(row: Any) -> Arrival:
+    return Arrival(
+        row["seq"], row["id"], row["lane"], row["type"], json.loads(row["content"]), row["received_at"],
+        row["attempts"],
+    )  # fmt: skip

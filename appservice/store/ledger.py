@@ -1,0 +1,52 @@
+"""The ledger: what happened, in order, to whose account. Append only; a correction is a reversing entry."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from appservice.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: `units` and `amount` (minor units of `currency`) are signed, as seen from the member's debt."""
+
+    group_id: str
+    fact: str
+    buy_id: str | None = None
+    number: int | None = None
+    units: int = 0
+    amount: int = 0
+    currency: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    actor: int | None = None
+    cause: str = ""
+    at: int = 0
+
+
+class Ledger:
+    """The ledger on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def append(self, entry: Entry) -> None:
+        """Add one line at the end."""
+        await self._connection.execute(
+            "INSERT INTO ledger (at, group_id, buy_id, number, fact, units, amount_minor, currency, detail, actor,"
+            " cause) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            entry.at, entry.group_id, entry.buy_id, entry.number, entry.fact, entry.units, entry.amount,
+            entry.currency, json.dumps(entry.detail), entry.actor, entry.cause,
+        )  # fmt: skip
+
+    async def of_buy(self, buy_id: str) -> list[Entry]:
+        """Give the lines of a buy in order."""
+        rows = await self._connection.fetch("SELECT * FROM ledger WHERE buy_id = $1 ORDER BY seq", buy_id)
+        return [
+            Entry(
+                row["group_id"], row["fact"], row["buy_id"], row["number"], row["units"], row["amount_minor"],
+                row["currency"], json.loads(row["detail"]), row["actor"], row["cause"], row["at"],
+            )
+            for row in rows
+        ]  # fmt: skip

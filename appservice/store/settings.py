@@ -1,0 +1,23 @@
+"""Small facts about this installation, such as the bot's device."""
+
+from appservice.store.db import Connection
+
+
+class Settings:
+    """Named values on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self, name: str) -> str | None:
+        """Give a value, or None where it was never set."""
+        value: str | None = await self._connection.fetchval("SELECT value FROM setting WHERE name = $1", name)
+        return value
+
+    async def put(self, name: str, value: str) -> None:
+        """Set a value."""
+        await self._connection.execute(
+            "INSERT INTO setting (name, value) VALUES ($1, $2)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            name, value,
+        )  # fmt: skip

@@ -1,0 +1,78 @@
+"""A unit: claim of the arrival, new state, ledger and owed effects in one database transaction, with one `now`."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from appservice.domain.ids import ALPHABET
+from appservice.store.buys import Buys
+from appservice.store.db import Connection, Database
+from appservice.store.groups import Groups
+from appservice.store.inbox import Inbox, NewArrival
+from appservice.store.ledger import Ledger
+from appservice.store.outbox import Outbox
+from appservice.store.products import Products
+from appservice.store.rooms import Rooms
+from appservice.store.settings import Settings
+from appservice.store.timers import Timers
+
+
+def fresh_id(length: int = 6) -> str:
+    """Give a random id that people can read out."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+class Unit:
+    """Everything that one decision may read and write; no network inside."""
+
+    def __init__(self, connection: Connection, now: int) -> None:
+        self.now = now
+        self.inbox = Inbox(connection)
+        self.outbox = Outbox(connection)
+        self.timers = Timers(connection)
+        self.settings = Settings(connection)
+        self.rooms = Rooms(connection)
+        self.groups = Groups(connection)
+        self.products = Products(connection)
+        self.buys = Buys(connection)
+        self.ledger = Ledger(connection)
+        self._connection = connection
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what was done inside if it raises, and only that."""
+        await self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except Exception:
+            await self._connection.execute("ROLLBACK TO SAVEPOINT part")
+            await self._connection.execute("RELEASE SAVEPOINT part")
+            raise
+        await self._connection.execute("RELEASE SAVEPOINT part")
+
+
+class Store:
+    """The door to units."""
+
+    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+        self._database = database
+        self._now = now
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """Give a unit: committed on leaving, undone on any exception or cancellation."""
+        async with self._database.transaction() as connection:
+            yield Unit(connection, self._now())
+
+    async def journal(self, arrivals: Sequence[NewArrival]) -> int:
+        """Write arrivals down once each, with one `received_at`; gives how many were new."""
+        async with self._database.transaction() as connection:
+            inbox = Inbox(connection)
+            await inbox.begin_journaling()
+            return await inbox.journal(arrivals, self._now())
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Unit]:
+        """Give the stores outside a transaction, for reading."""
+        async with self._database.reading() as connection:
+            yield Unit(connection, self._now())

@@ -1,0 +1,55 @@
+"""`shop.coterie.group_buy`: the key on a card, and the state event that is a buy's published picture."""
+
+from typing import Any
+
+from appservice.domain.clearing import Clearing
+from appservice.domain.group_buy import GroupBuy
+from appservice.domain.money import exponent
+from appservice.domain.product import Product
+
+TYPE = "shop.coterie.group_buy"
+
+
+def format_card(buy: GroupBuy, product: Product, clearing: Clearing | None) -> dict[str, Any]:
+    """Give the key on the card: the terms, the price now and the total; no member."""
+    content = _terms(buy, product)
+    content["total"] = clearing.total if clearing else sum(tranche.quantity for tranche in buy.pledged)
+    if clearing is not None:
+        content["unit_price"] = clearing.unit_price
+    return content
+
+
+def format_state(buy: GroupBuy, product: Product, card: str | None, unit_price: int | None) -> dict[str, Any]:
+    """Give the state event's content: the terms and the price reached; no totals, as every joiner reads state."""
+    content = _terms(buy, product)
+    if card is not None:
+        content["card"] = card
+    if unit_price is not None:
+        content["unit_price"] = unit_price
+    return content
+
+
+def format_result(buy: GroupBuy, lines: list[tuple[str, int]], unit_price: int | None) -> dict[str, Any]:
+    """Give the key on the result message: each order's random line id with its units."""
+    content: dict[str, Any] = {"version": 1, "id": buy.id, "status": buy.status.value}
+    if unit_price is not None:
+        content |= {"unit_price": unit_price, "lines": [list(line) for line in lines]}
+    return content
+
+
+def _terms(buy: GroupBuy, product: Product) -> dict[str, Any]:
+    terms = buy.terms
+    content: dict[str, Any] = {
+        "version": 1,
+        "id": buy.id,
+        "status": buy.status.value,
+        "product": {"id": product.id, "sku": product.sku, "name": product.name, "url": product.link},
+        "priceCurrency": terms.currency,
+        "exponent": exponent(terms.currency),
+        "tiers": [{"minimum": tier.minimum, "unit_price": tier.unit_price} for tier in terms.tiers],
+        "pack": terms.pack,
+        "closes_at": terms.deadline_at,
+    }
+    if terms.cap is not None:
+        content["cap"] = terms.cap
+    return content

@@ -1,0 +1,1 @@
+"""Inbox, outbox and timers: the only place where tasks are born."""

@@ -1,0 +1,98 @@
+"""The outbox: effects are carried out lane by lane, tried again with back-off, at least once."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from appservice.clock import Clock
+from appservice.domain.effect import CreateRoom, Effect, Invite, Join, ReadEvent
+from appservice.matrix.homeserver import HomeserverError
+from appservice.routes import ANSWER
+from appservice.store.inbox import NewArrival
+from appservice.store.outbox import Owed
+from appservice.store.unit import Store
+from appservice.workers.lanes import Lanes
+
+log = logging.getLogger("coterie.outbox")
+
+LONGEST_WAIT_MS = 300_000
+_REMOTE_ATTEMPTS = 4
+"""How often an invitation or a join is tried while another server fails; then whoever asked is told."""
+
+Perform = Callable[[Effect, str], Awaitable[dict[str, Any]]]
+
+
+def outbox_lanes(store: Store, clock: Clock, perform: Perform, answered: Callable[[], None], width: int = 8) -> Lanes:
+    """Give the worker of the outbox; `answered` is called when an answer has come in."""
+
+    async def due_lanes(now: int, limit: int) -> list[str]:
+        async with store.look() as unit:
+            return await unit.outbox.due_lanes(now, limit)
+
+    async def next_due() -> int | None:
+        async with store.look() as unit:
+            return await unit.outbox.next_due_at()
+
+    async def work(lane: str) -> None:
+        if await send_head(store, clock, perform, lane):
+            answered()
+
+    return Lanes("outbox", clock, due_lanes, next_due, work, width)
+
+
+async def send_head(store: Store, clock: Clock, perform: Perform, lane: str) -> bool:
+    """Carry out the first effect of a lane, if it is due; tells whether its answer has come in as an arrival."""
+    async with store.look() as unit:
+        owed = await unit.outbox.head(lane, unit.now)
+    if owed is None:
+        return False
+    try:
+        outcome = await perform(owed.effect, owed.id)
+    except HomeserverError as error:
+        return await _failed(store, clock, owed, error)
+    return await _done(store, owed, outcome)
+
+
+async def _done(store: Store, owed: Owed, outcome: dict[str, Any]) -> bool:
+    answer = getattr(owed.effect, "answer", None)
+    async with store.unit() as unit:
+        if not await unit.outbox.finish(owed) or answer is None:
+            return False
+        content = outcome | {"subject": getattr(owed.effect, "subject", ""), "effect": _brief(owed.effect)}
+        lane = str(outcome.get("room_id", owed.lane))
+        arrival = NewArrival(f"answer {owed.id}", lane, ANSWER + answer, json.dumps(content))
+        await unit.inbox.journal([arrival], unit.now)
+        return True
+
+
+async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError) -> bool:
+    if error.is_temporary and not _is_hopeless(owed, error):
+        wait_ms = error.retry_after_ms or min(1000 * 2**owed.attempts, LONGEST_WAIT_MS)
+        async with store.unit() as unit:
+            await unit.outbox.postpone(owed, clock.now() + wait_ms, str(error))
+        log.warning("effect e%d (%s) waits %d ms: %s", owed.seq, _kind(owed), wait_ms, error.errcode)
+        return False
+    if getattr(owed.effect, "answer", None) is not None:
+        log.warning("effect e%d (%s) was refused: %s", owed.seq, _kind(owed), error.errcode)
+        return await _done(store, owed, {"error": "UNREACHABLE" if error.status >= 500 else error.errcode})
+    async with store.unit() as unit:
+        await unit.outbox.park(owed, str(error))
+    log.error("effect e%d (%s) was refused, parked: see coterie parked (%s)", owed.seq, _kind(owed), error.errcode)
+    return False
+
+
+def _is_hopeless(owed: Owed, error: HomeserverError) -> bool:
+    """Tell whether another server has failed us often enough; our own may take for ever."""
+    depends = isinstance(owed.effect, (CreateRoom, Invite, Join, ReadEvent))
+    return depends and error.status >= 500 and owed.attempts + 1 >= _REMOTE_ATTEMPTS
+
+
+def _brief(effect: Effect) -> dict[str, Any]:
+    """Give what identifies the effect, without contents."""
+    return {name: value for name, value in asdict(effect).items() if name in ("room_id", "user_id", "event_id")}
+
+
+def _kind(owed: Owed) -> str:
+    return type(owed.effect).__name__

@@ -1,0 +1,70 @@
+"""The workers together: started as one, stopped as one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from appservice.workers.lanes import Lanes
+from appservice.workers.timers import TimerWorker
+
+
+class Crew:
+    """Inbox, outbox and timers of this process."""
+
+    inbox: Lanes
+    outbox: Lanes
+    timers: TimerWorker
+
+    def __init__(self) -> None:
+        self._stop = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether the workers are to end."""
+        return self._stop.is_set()
+
+    def ring_all(self) -> None:
+        """Say that there may be something due."""
+        for worker in (self.inbox, self.outbox, self.timers):
+            worker.ring()
+
+    def stop(self) -> None:
+        """Let each worker finish what is in hand."""
+        self._stop.set()
+        for worker in (self.inbox, self.outbox, self.timers):
+            worker.stop()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    async def work(self, lost: asyncio.Event) -> None:
+        """Run all workers until stopped, or until the right to work on this database is lost."""
+        watch = asyncio.create_task(self._stop_when(lost))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in (self.inbox, self.outbox, self.timers):
+                    group.create_task(worker.run())
+        finally:
+            watch.cancel()
+
+    async def _stop_when(self, lost: asyncio.Event) -> None:
+        await lost.wait()
+        self.stop()
+
+
+@asynccontextmanager
+async def run_together(work: Coroutine[Any, Any, None], crew: Crew) -> AsyncIterator[None]:
+    """Have the work going on inside the block; at its end the crew is stopped and waited for."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        crew.stop()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=30)
+            if not task.done():  # standing by for the lock, or hanging on the network
+                task.cancel()
+            await task

@@ -1,0 +1,126 @@
+"""Fixtures for tests against real servers and real clients.
+
+Loops: every test runs in an event loop of its own (the default of pytest-asyncio; pytest-aiohttp relies
+on it too). What is expensive is session-scoped and says `loop_scope="session"`, which only means that its
+set-up and tear-down run in a loop that lives long enough. That is safe because those objects hold no loop:
+a `Synapse` is a subprocess and a URL, each of its methods opens its own connection. Clients (`person`) and
+services (`coterie`) belong to one test and its loop. So tests need no mark, and a fixture that keeps a
+socket or a task must not be session-scoped.
+
+One homeserver serves all tests. Isolation comes from names: each `person("ana")` is a new account, and each
+`coterie()` a bot with a registration of its own, from a fixed number of slots, since Synapse reads
+registrations at its start only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.harness.person import Person, PersonFactory
+from tests.harness.postgres import Postgres
+from tests.harness.service import Service, ServiceFactory
+from tests.harness.spec import MISSING, load_spec
+from tests.harness.synapse import Synapse, make_federated_pair, running
+
+SLOTS = 40
+"""How many services one session may start per homeserver; raise it when a test says so."""
+
+_numbers = itertools.count(1)
+
+Slots = dict[Synapse, Iterator[Service]]
+
+
+@pytest.fixture(scope="session")
+def slots() -> Slots:
+    """Services that a homeserver knows already and that no test has used yet."""
+    return {}
+
+
+def _reserve_slots(homeserver: Synapse, slots: Slots) -> None:
+    names = [f"coterie{n}" for n in range(1, SLOTS + 1)]
+    services = [Service(homeserver.directory / name, homeserver, bot=name) for name in names]
+    for service in services:
+        homeserver.add_registration(service.registration())
+    slots[homeserver] = iter(services)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def synapse(tmp_path_factory: pytest.TempPathFactory, slots: Slots) -> AsyncIterator[Synapse]:
+    """The homeserver `coterie.test`. A test that stops it must start it again."""
+    homeserver = Synapse(tmp_path_factory.mktemp("synapse"))
+    _reserve_slots(homeserver, slots)
+    async with homeserver:
+        yield homeserver
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def federated(tmp_path_factory: pytest.TempPathFactory, slots: Slots) -> AsyncIterator[tuple[Synapse, Synapse]]:
+    """Two homeservers that federate; services run on the first."""
+    pair = make_federated_pair(tmp_path_factory.mktemp("federated"))
+    _reserve_slots(pair[0], slots)
+    async with running(*pair):
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The PostgreSQL server; `async with postgres.fresh_database() as url` for a test's own database."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def spec() -> Any:
+    """The Matrix spec's validator; skips the test where the spec is not at hand."""
+    return load_spec() or pytest.skip(MISSING)
+
+
+@pytest.fixture
+def homeserver(request: pytest.FixtureRequest) -> Synapse:
+    """Where a test's people and services live by default: the first of `federated` if it uses that.
+
+    Not async, since an async fixture cannot ask for another one while its loop runs.
+    """
+    if "federated" in request.fixturenames:
+        return request.getfixturevalue("federated")[0]
+    return request.getfixturevalue("synapse")
+
+
+@pytest_asyncio.fixture
+async def person(homeserver: Synapse) -> AsyncIterator[PersonFactory]:
+    """`await person("ana", on=federated[1], auto_join_from={bot})`: a new account, logged in and syncing."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def log_in(name: str, *, on: Synapse | None = None, auto_join_from: Iterable[str] = ()) -> Person:
+            place, localpart = on or homeserver, f"{name}{next(_numbers)}"
+            await place.register_user(localpart, localpart, name.capitalize())
+            client = Person(place.url, localpart, localpart, auto_join_from=auto_join_from)
+            return await stack.enter_async_context(client)
+
+        yield log_in
+
+
+@pytest_asyncio.fixture
+async def coterie(homeserver: Synapse, slots: Slots) -> AsyncIterator[ServiceFactory]:
+    """`await coterie(groups={"owners": [rosa.user_id]})`: a running service of its own.
+
+    Keywords are sections of its configuration. At the end it is stopped, which must succeed
+    (nothing happens if the test killed it).
+    """
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(**sections: Any) -> Service:
+            service = next(slots[homeserver], None)
+            assert service, f"all {SLOTS} services are used: raise SLOTS in {__file__}"
+            service.config = sections
+            await service.start()
+            stack.push_async_callback(service.stop)
+            return service
+
+        yield start

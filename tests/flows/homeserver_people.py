@@ -1,0 +1,145 @@
+"""People in the fake homeserver's rooms. They act at once, without HTTP, and may send what they like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.flows.homeserver_events import Event, Json
+from tests.flows.homeserver_rooms import Room
+from tests.flows.homeserver_world import World
+
+
+class Person:
+    """One account that a human (or an odd program) uses. Methods that send return the event id.
+
+    What the room's rules do not allow raises `Refused`; `force=True` sends it all the same, as a remote
+    server might. Content is not looked at: NUL, lone surrogates, wrong types and 60 KiB bodies pass.
+    """
+
+    def __init__(self, world: World, mxid: str, *, auto_join: bool = False) -> None:
+        self.world = world
+        self.mxid = mxid
+        self.auto_join = auto_join
+
+    def __repr__(self) -> str:
+        return f"<Person {self.mxid}>"
+
+    def _relates(self, relation: Json | None, mentions: Iterable[str]) -> Json:
+        users = list(mentions)
+        content: Json = {"m.mentions": {"user_ids": users} if users else {}}
+        return {**content, "m.relates_to": relation} if relation else content
+
+    # ---- rooms ---------------------------------------------------------------------------
+    @property
+    def invitations(self) -> list[Room]:
+        """Rooms that this person is invited to now."""
+        return self.world.rooms_of(self.mxid, "invite")
+
+    @property
+    def rooms(self) -> list[Room]:
+        return self.world.rooms_of(self.mxid)
+
+    def create_direct(self, other: str) -> str:
+        """A direct room as Element makes it; returns its id. The other one has to join."""
+        body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [other]}
+        return self.create_room(**body)
+
+    def create_room(self, **body: Any) -> str:
+        """Any other room, by the body of `createRoom`; returns its id."""
+        return self.world.create_room(self.mxid, body).room_id
+
+    def join(self, room_id: str) -> str:
+        return self.world.set_membership(self.mxid, room_id, self.mxid, "join").event_id
+
+    def join_all(self) -> list[str]:
+        """Accept every invitation; returns the room ids."""
+        rooms = [room.room_id for room in self.invitations]
+        for room_id in rooms:
+            self.join(room_id)
+        return rooms
+
+    def leave(self, room_id: str, reason: str | None = None) -> str:
+        """Leave, or decline an invitation."""
+        extra = {"reason": reason} if reason else {}
+        return self.world.set_membership(self.mxid, room_id, self.mxid, "leave", extra).event_id
+
+    def invite(self, room_id: str, who: str) -> str:
+        return self.world.set_membership(self.mxid, room_id, who, "invite").event_id
+
+    def kick(self, room_id: str, who: str) -> str:
+        return self.world.set_membership(self.mxid, room_id, who, "kick").event_id
+
+    def ban(self, room_id: str, who: str) -> str:
+        return self.world.set_membership(self.mxid, room_id, who, "ban").event_id
+
+    def set_name(self, room_id: str, displayname: Any) -> str:
+        """Change this person's name in one room (any JSON value)."""
+        content = {"membership": "join", "displayname": displayname}
+        return self.put_state(room_id, "m.room.member", content, state_key=self.mxid)
+
+    # ---- events --------------------------------------------------------------------------
+    def send(self, room_id: str, type: str, content: Json, *, force: bool = False) -> str:
+        return self.world.send(self.mxid, room_id, type, content, force=force).event_id
+
+    def put_state(self, room_id: str, type: str, content: Json, *, state_key: str = "", force: bool = False) -> str:
+        return self.world.put_state(self.mxid, room_id, type, state_key, content, force=force).event_id
+
+    def say(
+        self,
+        room_id: str,
+        body: Any,
+        *,
+        reply_to: str | None = None,
+        mentions: Iterable[str] = (),
+        msgtype: str = "m.text",
+        **extra: Any,
+    ) -> str:
+        """A message; `extra` is mixed into the content."""
+        relation = {"m.in_reply_to": {"event_id": reply_to}} if reply_to else None
+        content = {"msgtype": msgtype, "body": body, **self._relates(relation, mentions), **extra}
+        return self.send(room_id, "m.room.message", content)
+
+    def image(
+        self,
+        room_id: str,
+        body: str = "picture.png",
+        *,
+        data: bytes = b"\x89PNG\r\n\x1a\n",
+        mime: str = "image/png",
+        reply_to: str | None = None,
+        **extra: Any,
+    ) -> str:
+        """A picture, whose file the service can download."""
+        info = {"mimetype": mime, "size": len(data), "w": 640, "h": 480}
+        url = self.world.store_media(data, mime)
+        return self.say(room_id, body, reply_to=reply_to, msgtype="m.image", url=url, info=info, **extra)
+
+    def react(self, room_id: str, event_id: str, key: str, *, force: bool = False) -> str:
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        return self.send(room_id, "m.reaction", {"m.relates_to": relation}, force=force)
+
+    def edit(self, room_id: str, event_id: str, body: Any, **extra: Any) -> str:
+        new = {"msgtype": "m.text", "body": body, "m.mentions": {}, **extra}
+        relation = {"rel_type": "m.replace", "event_id": event_id}
+        content = {**new, "body": f"* {body}", "m.new_content": new, "m.relates_to": relation}
+        return self.send(room_id, "m.room.message", content)
+
+    def redact(self, room_id: str, event_id: str, reason: str | None = None, *, force: bool = False) -> str:
+        content = {"reason": reason} if reason else {}
+        return self.world.redact(self.mxid, room_id, event_id, content, force=force).event_id
+
+    # ---- what this person sees -----------------------------------------------------------
+    def sees(self, room_id: str) -> list[Event]:
+        """The part of a timeline that this person can read."""
+        return self.world.room(room_id).visible_to(self.mxid)
+
+    def heard(self, room_id: str, by: str | None = None) -> list[str]:
+        """Bodies of the messages that this person can read, newest edits applied, own ones left out."""
+        room = self.world.room(room_id)
+        visible = {event.event_id for event in self.sees(room_id)}
+        return [
+            str(room.content_now(event).get("body", ""))
+            for event in room.messages(by)
+            if event.event_id in visible and event.sender != self.mxid
+        ]

@@ -1,0 +1,132 @@
+"""A member at an ordinary client: matrix-nio, driven by verbs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+import nio
+
+from tests.harness.sighting import Event, Invite
+from tests.harness.watcher import MatrixError, Watcher, accepted
+
+__all__ = ["Event", "Invite", "MatrixError", "Person", "PersonFactory"]
+
+
+class Person(Watcher):
+    """What a member can do and look at, on top of what they see.
+
+    async with Person(homeserver.url, "ana", "secret", auto_join_from={bot}) as ana:
+        await ana.say(room, "+2", reply_to=card)
+        await ana.direct_message_from(bot, "Receipt")
+    """
+
+    # -- speaking ------------------------------------------------------------------------------
+
+    async def create_direct(self, user_id: str, *, joined_within: float | None = 10) -> str:
+        """Open a direct room as Element does; its id, once the other side has joined (None: at once)."""
+        answer = await self.client.room_create(
+            is_direct=True,
+            preset=nio.RoomPreset.trusted_private_chat,
+            invite=[user_id],
+            initial_state=[{"type": "m.room.guest_access", "content": {"guest_access": "can_join"}}],
+        )
+        room_id = str(accepted(answer).room_id)
+        self.seen.direct_rooms.add(room_id)
+        if joined_within is not None:
+            await self.sees_join(room_id, user_id, timeout=joined_within)
+        return room_id
+
+    async def create_room(self, **body: Any) -> str:
+        """`POST /createRoom` with this body; the room id."""
+        return str((await self.request("POST", "/_matrix/client/v3/createRoom", body))["room_id"])
+
+    async def say(self, room: str, body: str, *, reply_to: str | None = None, formatted: str | None = None) -> str:
+        """Send an `m.text`; its event id."""
+        content: dict[str, Any] = {"msgtype": "m.text", "body": body}
+        if formatted is not None:
+            content |= {"format": "org.matrix.custom.html", "formatted_body": formatted}
+        if reply_to is not None:
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
+        return await self.send_event(room, "m.room.message", content)
+
+    async def edit(self, room: str, event_id: str, body: str) -> str:
+        """Replace the text of an own message; the id of the edit."""
+        new = {"msgtype": "m.text", "body": body}
+        relation = {"rel_type": "m.replace", "event_id": event_id}
+        content = {**new, "body": f"* {body}", "m.new_content": new, "m.relates_to": relation}
+        return await self.send_event(room, "m.room.message", content)
+
+    async def react(self, room: str, event_id: str, key: str) -> str:
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        return await self.send_event(room, "m.reaction", {"m.relates_to": relation})
+
+    async def send_image(self, room: str, png: bytes, *, name: str = "picture.png") -> str:
+        """Upload a PNG and send it as `m.image`; the event id."""
+        uploaded, _ = await self.client.upload(lambda *_: png, "image/png", name, filesize=len(png))
+        width, height = struct.unpack(">II", png[16:24])
+        info = {"mimetype": "image/png", "size": len(png), "w": width, "h": height}
+        content = {"msgtype": "m.image", "body": name, "url": accepted(uploaded).content_uri, "info": info}
+        return await self.send_event(room, "m.room.message", content)
+
+    async def send_event(self, room: str, event_type: str, content: dict[str, Any]) -> str:
+        """Send any content, well formed or not; the event id."""
+        return str(accepted(await self.client.room_send(room, event_type, content)).event_id)
+
+    async def put_state(self, room: str, event_type: str, content: dict[str, Any], key: str = "") -> str:
+        return str(accepted(await self.client.room_put_state(room, event_type, content, key)).event_id)
+
+    async def redact(self, room: str, event_id: str, reason: str | None = None) -> str:
+        return str(accepted(await self.client.room_redact(room, event_id, reason)).event_id)
+
+    async def join(self, room: str) -> None:
+        """Join, and return when the room is in the own sync."""
+        accepted(await self.client.join(room))
+        await self.sees_join(room, self.user_id)
+
+    async def leave(self, room: str) -> None:
+        accepted(await self.client.room_leave(room))
+
+    async def kick(self, room: str, user_id: str, reason: str | None = None) -> None:
+        accepted(await self.client.room_kick(room, user_id, reason))
+
+    async def invite(self, room: str, user_id: str) -> None:
+        accepted(await self.client.room_invite(room, user_id))
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def reactions(self, room: str, event_id: str) -> dict[str, set[str]]:
+        """`{key: {sender}}` as the client shows them."""
+        return self.seen.reactions(room, event_id)
+
+    def last_edit_of(self, room: str, event_id: str) -> dict[str, Any] | None:
+        """The newest `m.new_content` for an event, None while it was never edited."""
+        return self.seen.last_edit(room, event_id)
+
+    async def state(self, room: str, event_type: str, key: str = "") -> dict[str, Any] | None:
+        """Content of a state event as the homeserver has it now; None if there is none."""
+        try:
+            path = f"{_room(room)}/state/{quote(event_type, safe='')}/{quote(key, safe='')}"
+            return await self.request("GET", path)
+        except MatrixError as error:
+            if error.errcode == "M_NOT_FOUND":
+                return None
+            raise
+
+    async def joined_members(self, room: str) -> set[str]:
+        return set((await self.request("GET", f"{_room(room)}/joined_members"))["joined"])
+
+    async def messages(self, room: str, limit: int = 100) -> list[Event]:
+        """The room's history as the homeserver shows it to this person, oldest first."""
+        answer = await self.request("GET", f"{_room(room)}/messages?dir=b&limit={limit}")
+        return list(reversed(answer["chunk"]))
+
+
+def _room(room_id: str) -> str:
+    return f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}"
+
+
+PersonFactory = Callable[..., Awaitable[Person]]
+"""`await person("ana")`, the fixture of the end-to-end tests."""
