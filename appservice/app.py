@@ -121,8 +121,6 @@ async def _work(config: Config, store: Store, homeserver: Homeserver, crew: Crew
             await _prepare(config, store, homeserver, crew)
             log.info("working as %s", config.bot_mxid)
             await crew.work(lost)
-    except db.AlreadyRunning as error:
-        log.error("another coterie works on this database (%s is locked); stop it first", error)
     finally:
         stop.set()
 

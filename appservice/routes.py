@@ -64,7 +64,8 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
             if typed is None:
                 return False
             if typed.edits is not None:
-                return typed.edits in before or bool(await unit.inbox.known([typed.edits]))
+                known = typed.edits in before or bool(await unit.inbox.known([typed.edits]))
+                return known or typed.body.startswith("!")
             return room.kind is RoomKind.DIRECT or _is_addressed(typed)
         case reaction.TYPE:
             reacted = parse_reaction(event.content)
@@ -192,7 +193,7 @@ async def _on_group_membership(work: Work, group_id: GroupId, change: Membership
 async def _on_direct_membership(work: Work, room_id: RoomId, person: UserId, change: Membership) -> None:
     if change.user_id != person:
         if change.membership in ("join", "invite"):
-            await directs.third_came(work, person, room_id)
+            await directs.person_left(work, person, room_id)
     elif change.membership == "join":
         await directs.person_joined(work, person, room_id)
     elif change.membership in ("leave", "ban"):
@@ -232,13 +233,23 @@ async def _on_room(work: Work, answer: Answer, kind: RoomKind) -> None:
 
 
 async def _on_direct_room(work: Work, answer: Answer) -> None:
-    room_id = None if "error" in answer else RoomId(answer["room_id"])
-    await directs.made(work, UserId(answer["subject"]), room_id)
+    if "error" in answer:
+        await directs.not_made(work, UserId(answer["subject"]), None)
+    else:
+        await directs.made(work, UserId(answer["subject"]), RoomId(answer["room_id"]))
+
+
+async def _on_direct_invited(work: Work, answer: Answer) -> None:
+    if "error" in answer:
+        await directs.not_made(work, UserId(answer["subject"]), RoomId(answer["effect"]["room_id"]))
 
 
 async def _on_direct_joined(work: Work, answer: Answer) -> None:
-    if "error" not in answer and answer["said"] is not None:
-        await directs.joined(work, UserId(answer["subject"]), RoomId(answer["room_id"]), answer["said"])
+    room_id = RoomId(answer["effect"]["room_id"])
+    if "error" in answer or answer["said"] is None:
+        await directs.not_joined(work, room_id)
+    else:
+        await directs.joined(work, UserId(answer["subject"]), room_id, answer["said"])
 
 
 async def _on_invited(work: Work, answer: Answer) -> None:
@@ -299,6 +310,7 @@ ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "group_room": _on_group_room,
     "desk_room": _on_desk_room,
     "direct_room": _on_direct_room,
+    "direct_invited": _on_direct_invited,
     "direct_joined": _on_direct_joined,
     "invited": _on_invited,
     "card": _on_card,

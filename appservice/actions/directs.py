@@ -1,16 +1,19 @@
 """Direct rooms: one per person, reused."""
 
 import json
+from typing import Any
 
 from appservice.actions.work import Work
-from appservice.domain.effect import Join, Leave, direct_lane
+from appservice.domain.effect import Invite, Join, Leave, direct_lane
 from appservice.domain.ids import RoomId, UserId
 from appservice.store.inbox import NewArrival
 from appservice.store.rooms import Direct, DirectStatus, Room, RoomKind
 
 
 async def accept(work: Work, room_id: RoomId, user_id: UserId) -> None:
-    """Join the direct room to which a person has invited the bot."""
+    """Join the direct room to which a person has invited the bot. It is known from now on, so that nothing said
+    there is overlooked."""
+    await work.unit.rooms.add(Room(room_id, RoomKind.DIRECT, user_id))
     await work.owe(Join(room_id, answer="direct_joined", subject=user_id))
 
 
@@ -19,27 +22,38 @@ async def decline(work: Work, room_id: RoomId) -> None:
     await work.owe(Leave(room_id))
 
 
-async def joined(work: Work, user_id: UserId, room_id: RoomId, said: list[dict[str, object]]) -> None:
+async def joined(work: Work, user_id: UserId, room_id: RoomId, said: list[dict[str, Any]]) -> None:
     """Use the room that a person has opened with the bot, and hear what they said there before it came in."""
     await _use(work, user_id, room_id)
-    await work.unit.inbox.journal(
-        [NewArrival(str(event["event_id"]), room_id, str(event["type"]), json.dumps(event)) for event in said],
-        work.unit.now,
-    )
+    earlier = [NewArrival(event["event_id"], room_id, event["type"], json.dumps(event)) for event in said]
+    await work.unit.inbox.journal(earlier, work.unit.now)
 
 
-async def made(work: Work, user_id: UserId, room_id: RoomId | None) -> None:
-    """Note the direct room that the bot has made for a person, or that it could not be made."""
+async def not_joined(work: Work, room_id: RoomId) -> None:
+    """Forget a room that could not be joined, or in which there were others."""
+    await work.unit.rooms.forget(room_id)
+
+
+async def made(work: Work, user_id: UserId, room_id: RoomId) -> None:
+    """Note the direct room that the bot has made for a person, and invite them."""
     direct = await work.unit.rooms.direct(user_id)
-    if direct is None or direct.status is not DirectStatus.WANTED:
-        if room_id is not None:  # the person opened one meanwhile
-            await work.owe(Leave(room_id))
-        return
-    if room_id is None:
-        await work.unit.rooms.forget_direct(user_id)
+    if direct is None or direct.status is not DirectStatus.WANTED:  # the person opened one meanwhile
+        await work.owe(Leave(room_id))
         return
     await work.unit.rooms.add(Room(room_id, RoomKind.DIRECT, user_id))
     await work.unit.rooms.save_direct(Direct(user_id, room_id, DirectStatus.INVITED))
+    await work.owe(Invite(room_id, user_id, answer="direct_invited", subject=user_id, is_direct=True))
+
+
+async def not_made(work: Work, user_id: UserId, room_id: RoomId | None) -> None:
+    """Give a direct room up that could not be made, or into which its person could not be invited."""
+    direct = await work.unit.rooms.direct(user_id)
+    if direct is None or direct.room_id != room_id:
+        return
+    if room_id is None:
+        await work.unit.rooms.forget_direct(user_id)
+    else:
+        await person_left(work, user_id, room_id)
 
 
 async def person_joined(work: Work, user_id: UserId, room_id: RoomId) -> None:
@@ -57,11 +71,6 @@ async def person_left(work: Work, user_id: UserId, room_id: RoomId) -> None:
     if direct is not None and direct.room_id == room_id:
         await work.unit.outbox.hold(direct_lane(user_id))
         await work.unit.rooms.forget_direct(user_id)
-
-
-async def third_came(work: Work, user_id: UserId, room_id: RoomId) -> None:
-    """Leave a direct room in which the person is not alone with the bot any more."""
-    await person_left(work, user_id, room_id)
 
 
 async def _use(work: Work, user_id: UserId, room_id: RoomId) -> None:

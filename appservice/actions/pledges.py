@@ -34,12 +34,11 @@ async def taken_back(work: Work, event_id: str) -> None:
 
 
 async def edited(work: Work, event_id: str) -> None:
-    """Tell the author of a pledge message who edits it that the first version counts."""
+    """Tell someone who edits what they had written to the service that the first version counts."""
     buy_id = await work.unit.buys.pledged_by_event(event_id)
-    if buy_id is None:
-        return
-    buy = await work.unit.buys.get(buy_id)
-    member = await work.unit.groups.member(buy.group_id, work.cause.sender)
-    tranche = next((tranche for tranche in buy.pledged if tranche.id == event_id), None)
-    if member is not None and tranche is not None and tranche.number == member.number:
-        await work.refuse(refuse(Reason.EDITED, units=buy.units_of(tranche.number)))
+    units = 0
+    if buy_id is not None:
+        buy = await work.unit.buys.get(buy_id)
+        member = await work.unit.groups.member(buy.group_id, work.cause.sender)
+        units = buy.units_of(member.number) if member and member.number else 0
+    await work.refuse(refuse(Reason.EDITED, units=units))

@@ -36,7 +36,7 @@ class Work:
     async def _can_tell(self, user_id: UserId) -> bool:
         """Tell whether a person has joined their direct room; has it made where there is none."""
         if await self.unit.rooms.want_direct(user_id):
-            request = building.direct_room(user_id, self.config.appservice.bot_displayname)
+            request = building.direct_room(self.config.appservice.bot_displayname)
             await self.owe(CreateRoom(request, answer="direct_room", subject=user_id))
         direct = await self.unit.rooms.direct(user_id)
         return direct is not None and direct.status is DirectStatus.JOINED

@@ -101,6 +101,7 @@ class Invite:
     user_id: UserId
     answer: str | None = None
     subject: str = ""
+    is_direct: bool = False
 
     @property
     def lane(self) -> str:

@@ -64,9 +64,10 @@ def desk_room(group: Group) -> dict[str, Any]:
     return _room(f"Desk: {group.name}", power_levels({group.owner: 100}))
 
 
-def direct_room(user_id: UserId, name: str) -> dict[str, Any]:
-    """Give the request for the direct room with a person; what is said waits until they have joined."""
-    return _room(name, power_levels({})) | {"is_direct": True, "invite": [user_id]}
+def direct_room(name: str) -> dict[str, Any]:
+    """Give the request for a direct room. The person is invited once the room is known here, so that their joining
+    cannot be overlooked; what is said waits for it."""
+    return _room(name, power_levels({})) | {"is_direct": True}
 
 
 def _room(name: str, levels: dict[str, Any], *state: dict[str, Any]) -> dict[str, Any]:

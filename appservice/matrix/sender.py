@@ -61,8 +61,8 @@ class Sender:
                 return {}
             case CreateRoom(request):
                 return {"room_id": await self._create(dict(request), id)}
-            case Invite(room_id, user_id):
-                return await self._invite(room_id, user_id)
+            case Invite(room_id, user_id, _, _, is_direct):
+                return await self._invite(room_id, user_id, is_direct)
             case Kick(room_id, user_id, reason):
                 return await self._kick(room_id, user_id, reason)
             case Join(room_id, _, user_id):
@@ -93,33 +93,23 @@ class Sender:
         return {}
 
     async def _create(self, request: dict[str, Any], id: str) -> str:
-        """Make a room, unless a try before this one did and its answer was lost, and invite into it.
-
-        Inviting is a step of its own: a server that is down would fail the whole request after the room was made.
-        """
-        invited = request.pop("invite", ())
-        room_id = await self._made_before(id) or await self._homeserver.create_room(
-            request | {"creation_content": {REQUEST: id}}
-        )
-        present = await self._homeserver.members(room_id) if invited else {}
-        membership = {"membership": "invite", "is_direct": bool(request.get("is_direct"))}
-        for user_id in invited:
-            if user_id not in present:
-                await self._homeserver.set_state(room_id, "m.room.member", user_id, membership)
-        return room_id
-
-    async def _made_before(self, id: str) -> str | None:
+        """Make a room, unless a try before this one did and its answer was lost."""
         known = await self._known_rooms()
         for room_id in await self._homeserver.joined_rooms():
             if room_id not in known:
                 created = await self._homeserver.state(room_id, "m.room.create")
                 if created.get(REQUEST) == id:
                     return room_id
-        return None
+        return await self._homeserver.create_room(request | {"creation_content": {REQUEST: id}})
 
-    async def _invite(self, room_id: str, user_id: str) -> Outcome:
+    async def _invite(self, room_id: str, user_id: str, is_direct: bool) -> Outcome:
+        """Invite a person. For a direct room by its membership event: /invite cannot say `is_direct`."""
         try:
-            await self._homeserver.invite(room_id, user_id)
+            if is_direct:
+                content = {"membership": "invite", "is_direct": True}
+                await self._homeserver.set_state(room_id, "m.room.member", user_id, content)
+            else:
+                await self._homeserver.invite(room_id, user_id)
         except HomeserverError as error:
             if error.status == 403 and user_id in await self._homeserver.members(room_id):
                 return {"user_id": user_id}

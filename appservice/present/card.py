@@ -84,13 +84,15 @@ def _progress(buy: GroupBuy, group: Group, clearing: Clearing | None) -> list[st
     """Give a bar and what it means, or nothing once the buy is over."""
     if not buy.status.is_live:
         return []
-    total = clearing.total if clearing else sum(tranche.quantity for tranche in buy.pledged)
+    firm = sum(tranche.quantity for tranche in buy.pledged)
+    total = clearing.total if clearing else firm
+    waiting = f", {firm - total} waiting" if firm > total else ""
     following = next_tier(buy, clearing)
     if following is None:
         cap = buy.terms.cap
         most = f"{total} of at most {cap}" if cap else f"{total} pledged"
-        return [bar(total, cap or total), f"{most}; the best price is reached"]
-    return [bar(total, following.minimum), f"{total} pledged; {missing(buy, group, following)}"]
+        return [bar(total, cap or total), f"{most}{waiting}; the best price is reached"]
+    return [bar(total, following.minimum), f"{total} pledged{waiting}; {missing(buy, group, following)}"]
 
 
 def next_tier(buy: GroupBuy, clearing: Clearing | None) -> Tier | None:

@@ -109,9 +109,13 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NOT_OPEN: lambda d: "This group buy is not open any more.",
     Reason.NOTHING_PLEDGED: lambda d: "You have pledged nothing in this group buy, so there is nothing to withdraw.",
     Reason.EDITED: lambda d: (
-        "Editing a pledge changes nothing: what counts is what you wrote first"
-        + (f", so your pledge stays at {d['units']}" if d.get("units") else "")
-        + ". To change it, write !pledge and the number you want; !withdraw takes it back."
+        "Editing changes nothing: what counts is what you wrote first"
+        + (
+            f", so your pledge stays at {d['units']}. To change it, write !pledge and the number you want; !withdraw "
+            "takes it back."
+            if d.get("units")
+            else ". Please send it again as a new message."
+        )
     ),
     Reason.ALREADY_OPEN: lambda d: f"There is an open group buy for this product already ({d['buy']}).",
     Reason.NOT_SKU: lambda d: "A SKU has letters, digits, dots and dashes, at most 40 of them.",

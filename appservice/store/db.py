@@ -35,10 +35,6 @@ class Connection(Protocol):
     async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
-class NewerSchema(Exception):
-    """The database was made by a newer Coterie."""
-
-
 class Database:
     """An open database. `transaction` is for writing, `reading` for a look without a lock."""
 
@@ -223,7 +219,9 @@ class _locked_file:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise AlreadyRunning(os.fspath(self._path)) from error
+            raise AlreadyRunning(
+                f"another coterie runs on this database ({self._path} is locked); stop it first"
+            ) from error
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:

@@ -1,6 +1,5 @@
 """The inbox: each arrival is claimed, acted on and recorded in one unit; many arrivals of one room may share it."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -44,7 +43,6 @@ async def handle_lane(store: Store, handle: Handle, lane: str) -> None:
         limit = BATCH if room is not None and room.kind is RoomKind.GROUP else 1
         for arrival in await unit.inbox.due(lane, unit.now, limit):
             await _handle(unit, handle, arrival)
-            await asyncio.sleep(0)
 
 
 async def _handle(unit: Unit, handle: Handle, arrival: Arrival) -> None:

@@ -18,6 +18,7 @@ class Crew:
 
     def __init__(self) -> None:
         self._stop = asyncio.Event()
+        self.working = False
 
     @property
     def stopping(self) -> bool:
@@ -43,6 +44,7 @@ class Crew:
     async def work(self, lost: asyncio.Event) -> None:
         """Run all workers until stopped, or until the right to work on this database is lost."""
         watch = asyncio.create_task(self._stop_when(lost))
+        self.working = True
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in (self.inbox, self.outbox, self.timers):
@@ -64,7 +66,7 @@ async def run_together(work: Coroutine[Any, Any, None], crew: Crew) -> AsyncIter
     finally:
         crew.stop()
         with suppress(asyncio.CancelledError):
-            await asyncio.wait({task}, timeout=30)
-            if not task.done():  # standing by for the lock, or hanging on the network
-                task.cancel()
+            if crew.working:
+                await asyncio.wait({task}, timeout=30)
+            task.cancel()  # only where it stands by, waits for the homeserver, or hangs
             await task

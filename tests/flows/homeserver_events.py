@@ -108,6 +108,8 @@ class Event:
             "content": copy.deepcopy(self.content if stored else self.original),
             "unsigned": unsigned,
         }
+        if self.type == "m.room.redaction" and "redacts" in out["content"]:
+            out["redacts"] = out["content"]["redacts"]
         if self.state_key is not None:
             out["state_key"] = self.state_key
         if self.previous is not None:
@@ -125,8 +127,6 @@ class Event:
         """What Synapse puts into a transaction: client format with the legacy fields at the top level."""
         out = self.client(stored=stored)
         legacy = {k: v for k, v in out["unsigned"].items() if k not in ("prev_sender", "redacted_by")}
-        if self.type == "m.room.redaction" and "redacts" in out["content"]:
-            out["redacts"] = out["content"]["redacts"]
         return {**legacy, "user_id": self.sender, **out}
 
 
