@@ -24,8 +24,8 @@ from appservice.wire.pledge import WholePledge, parse_whole
 _BUY = '!buy open "Merino throw" 10:79 25:69 until friday 18:00 (then, if wanted: cap 100, pack 5), or !buy close'
 _PLEDGE = "!pledge 3, or !pledge 2-4, or !pledge 2 max 9.00"
 _WITHDRAW = "!withdraw"
-_TIER = re.compile(r"(\d{1,7}):(\S{1,20})")
-_LIMIT = re.compile(r"\b(cap|pack)\s+(\d{1,7})\b", re.IGNORECASE)
+_TIER = re.compile(r"(\d{1,7}):(\S{1,20})", re.ASCII)
+_LIMIT = re.compile(r"\b(cap|pack)\s+(\d{1,7})\b", re.IGNORECASE | re.ASCII)
 
 
 async def _buy(work: Work, call: Call) -> Refusal | None:

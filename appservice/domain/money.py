@@ -8,7 +8,7 @@ from babel.numbers import get_currency_precision
 LARGEST_AMOUNT = 10**12
 """In minor units: a total of a thousand million euros. Keeps every product of price and units within 2^53."""
 
-_AMOUNT = re.compile(r"(\d{1,12})(?:[.,](\d{1,4}))?")
+_AMOUNT = re.compile(r"(\d{1,13})(?:[.,](\d{1,4}))?", re.ASCII)
 
 
 def exponent(currency: str) -> int:
