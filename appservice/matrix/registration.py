@@ -8,7 +8,7 @@ from appservice.config import Config
 def registration(config: Config) -> dict[str, object]:
     """The content of the registration file; it holds both tokens.
 
-    Homeservers anchor a namespace only at its start, so each ends with the server name. There is no namespace
+    Homeservers anchor a namespace only at its start, so each ends with the server name and `$`. There is no namespace
     of aliases or rooms: it would subscribe the service to every room that matches.
     """
     bot, domain = _literal(config.appservice.bot_username), _literal(config.homeserver.domain)
@@ -23,8 +23,8 @@ def registration(config: Config) -> dict[str, object]:
         "io.element.msc4190": True,  # devices without login
         "namespaces": {
             "users": [
-                {"exclusive": True, "regex": f"@{bot}:{domain}"},
-                {"exclusive": True, "regex": f"@{bot}_.*:{domain}"},
+                {"exclusive": True, "regex": f"@{bot}:{domain}$"},
+                {"exclusive": True, "regex": f"@{bot}_.*:{domain}$"},
             ],
             "aliases": [],
             "rooms": [],

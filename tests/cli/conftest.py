@@ -43,7 +43,7 @@ def made(coterie: Coterie) -> Coterie:
 INIT = (
     "init",
     "--homeserver",
-    "http://127.0.0.1:8008",
+    "http://127.0.0.1:9",
     "--domain",
     "example.org",
     "--owner",

@@ -139,7 +139,7 @@ def test_init_writes_a_configuration_that_works_and_says_what_comes_next(coterie
         "  4. coterie run",
     ]
     config = load(folder / "config.yaml", {})
-    assert (config.homeserver.address, config.homeserver.domain) == ("http://127.0.0.1:8008", "example.org")
+    assert (config.homeserver.address, config.homeserver.domain) == ("http://127.0.0.1:9", "example.org")
     assert config.groups.owners == ("@ana:example.org",)
     assert config.appservice.database == "sqlite:coterie.db"
     written = yaml.safe_load((folder / "coterie-registration.yaml").read_text())
@@ -326,8 +326,8 @@ def test_the_registration_is_that_of_the_configuration(made: Coterie, folder: Pa
         "io.element.msc4190": True,
         "namespaces": {
             "users": [
-                {"exclusive": True, "regex": r"@coterie:example\.org"},
-                {"exclusive": True, "regex": r"@coterie_.*:example\.org"},
+                {"exclusive": True, "regex": r"@coterie:example\.org$"},
+                {"exclusive": True, "regex": r"@coterie_.*:example\.org$"},
             ],
             "aliases": [],
             "rooms": [],
@@ -416,12 +416,12 @@ def test_a_service_that_cannot_start_ends_with_one_line(made: Coterie, monkeypat
     app = pytest.importorskip("appservice.app")
 
     async def run(config: Config) -> None:
-        raise db.NewerSchema(f"made by a newer\n{config.appservice.as_token}")
+        raise db.AlreadyRunning(f"made by a newer\n{config.appservice.as_token}")
 
     monkeypatch.setattr(app, "run", run)
     result = made("run")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "cannot run: NewerSchema: made by a newer ***; see coterie check\n"
+    assert result.stderr == "cannot run: AlreadyRunning: made by a newer ***; see coterie check\n"
 
 
 def test_a_fault_of_ours_keeps_its_traceback(made: Coterie, monkeypatch: pytest.MonkeyPatch) -> None:
