@@ -61,7 +61,7 @@ async def room_made(work: Work, group_id: GroupId, room_id: RoomId, kind: RoomKi
     await work.unit.groups.save_member(owner, work.unit.now)
     await work.owe(
         Invite(group.room_id, group.owner, answer="invited", subject=group.id),
-        Invite(group.desk_id, group.owner),
+        Invite(group.desk_id, group.owner, answer="invited", subject=group.id),
         Tell(group.owner, notice(words.group_ready(group))),
     )
 
@@ -90,14 +90,19 @@ async def invite(work: Work, group_id: GroupId, user_id: UserId, *, power: int =
 
 
 async def invitation_failed(work: Work, group_id: GroupId, room_id: RoomId, user_id: UserId, errcode: str) -> None:
-    """Give the seat back and tell who asked, unless the person has come in meanwhile."""
+    """Give the seat back and tell who asked, unless the person has come in meanwhile; nobody who is out keeps a
+    concierge's power."""
     group = await work.unit.groups.lock(group_id)
     member = await work.unit.groups.member(group_id, user_id)
-    if room_id != group.room_id or member is None or member.presence is not Presence.INVITED:
+    if member is None or not member.takes_seat:
         return
-    await work.unit.groups.save_member(replace(member, presence=Presence.LEFT), work.unit.now)
-    if member.invited_by:
-        await work.owe(Tell(member.invited_by, notice(words.invitation_failed(user_id, errcode))))
+    if room_id == group.desk_id:
+        if member.power >= Role.CONCIERGE:
+            await work.owe(Tell(group.owner, notice(words.desk_invitation_failed(user_id, errcode))))
+    elif room_id == group.room_id and member.presence is Presence.INVITED:
+        await _give_seat_back(work, group, member)
+        if member.invited_by:
+            await work.owe(Tell(member.invited_by, notice(words.invitation_failed(user_id, errcode))))
 
 
 async def joined(work: Work, group_id: GroupId, user_id: UserId) -> None:
@@ -119,13 +124,17 @@ async def left(work: Work, group_id: GroupId, user_id: UserId) -> None:
     known = await work.unit.groups.member(group_id, user_id)
     if known is None or known.presence is Presence.LEFT:
         return
-    was_concierge = known.power >= Role.CONCIERGE and user_id != group.owner
+    await _give_seat_back(work, group, known)
+    await _note_member(work, group_id, "left", known.number)
+
+
+async def _give_seat_back(work: Work, group: Group, known: Member) -> None:
+    was_concierge = known.power >= Role.CONCIERGE and known.user_id != group.owner
     member = replace(known, presence=Presence.LEFT, power=0 if was_concierge else known.power)
     await work.unit.groups.save_member(member, work.unit.now)
-    await _note_member(work, group_id, "left", member.number)
     if was_concierge:
         await _publish_powers(work, group)
-        await _out_of_the_desk(work, group, user_id)
+        await _out_of_the_desk(work, group, known.user_id)
 
 
 async def add_concierge(work: Work, group_id: GroupId, user_id: UserId) -> Refusal | None:
@@ -143,7 +152,7 @@ async def add_concierge(work: Work, group_id: GroupId, user_id: UserId) -> Refus
     else:
         return refuse(Reason.ALREADY_CONCIERGE)
     await _publish_powers(work, group)
-    await work.owe(Invite(group.desk_id, user_id))
+    await work.owe(Invite(group.desk_id, user_id, answer="invited", subject=group.id))
     await work.owe(*acknowledge(work.cause), answer(work.cause, words.concierge_added(user_id, group)))
     return None
 

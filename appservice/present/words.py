@@ -141,12 +141,22 @@ def group_failed(name: str, error: str) -> str:
 
 
 def invitation_failed(user_id: str, errcode: str) -> str:
-    why = {
+    return f"{user_id} could not be invited: {_why_not_invited(errcode)}. The seat is free again."
+
+
+def desk_invitation_failed(user_id: str, errcode: str) -> str:
+    return (
+        f"{user_id} could not be invited into the desk: {_why_not_invited(errcode)}. To try again, take them off "
+        "with !concierge remove and add them once more."
+    )
+
+
+def _why_not_invited(errcode: str) -> str:
+    return {
         "M_INVITE_BLOCKED": "they do not accept invitations from people they do not know",
         "M_NOT_FOUND": "there is no such account",
         "UNREACHABLE": "their server cannot be reached",
     }.get(errcode, "their server or ours refused it")
-    return f"{user_id} could not be invited: {why}. The seat is free again."
 
 
 def invited(user_id: str, group: Group) -> str:

@@ -5,14 +5,15 @@ import fcntl
 import logging
 import os
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import asyncpg
 from mautrix.util.async_db import Database as AsyncDatabase
-from mautrix.util.async_db import Scheme
+from mautrix.util.async_db import Scheme, UnsupportedDatabaseVersion
 from yarl import URL
 
 from appservice.store.migrations import UPGRADES, VERSION_TABLE
@@ -20,6 +21,7 @@ from appservice.store.migrations import UPGRADES, VERSION_TABLE
 log = logging.getLogger("coterie.store")
 
 STANDBY_LOCK = 0x636F7465726965  # "coterie": any constant that other programs do not use will do
+_SCHEMA_LOCK = 0x736368656D61  # "schema"
 
 
 class Connection(Protocol):
@@ -33,6 +35,10 @@ class Connection(Protocol):
     async def fetch(self, query: str, *args: Any) -> list[Any]: ...
     async def fetchrow(self, query: str, *args: Any) -> Any: ...
     async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+
+class NewerSchema(Exception):
+    """The database was made by a newer Coterie."""
 
 
 class Database:
@@ -90,12 +96,17 @@ def is_sqlite(connection: Connection) -> bool:
 
 
 async def _surely(work: Awaitable[None]) -> None:
-    """Finish the work even if this task is cancelled again meanwhile."""
+    """Finish the work even if this task is cancelled meanwhile; the cancellation comes after it."""
     task = asyncio.ensure_future(work)  # noqa: TID251 - only so that it can be shielded to its end
+    cancelled: asyncio.CancelledError | None = None
     while not task.done():
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
     task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 def is_transient(error: BaseException) -> bool:
@@ -111,8 +122,14 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
+def _sqlite_path(url: str) -> Path | None:
+    """Give the file of an SQLite URL, or None for PostgreSQL."""
+    parsed = URL(url)
+    return Path(parsed.path) if parsed.scheme.startswith("sqlite") else None
+
+
 def _pool(url: str) -> AsyncDatabase:
-    if URL(url).scheme.startswith("sqlite"):
+    if _sqlite_path(url):
         # WAL with synchronous=FULL: what was answered with 200 survives a power cut
         options: dict[str, Any] = {"min_size": 3, "init_commands": ["PRAGMA synchronous = FULL"]}
     else:
@@ -124,14 +141,58 @@ def _pool(url: str) -> AsyncDatabase:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
-    """Open the database at the URL, at the newest schema."""
+    """Open the database at the URL, at the newest schema. Raises NewerSchema where it has one that is newer still."""
     pool = _pool(url)
-    await pool.start()
     database = Database(pool)
     try:
+        async with _alone_with_schema(url):
+            await pool.start()
         yield database
+    except UnsupportedDatabaseVersion as error:
+        version, latest = await inspect(url)
+        raise NewerSchema(
+            f"the database has schema {version}, this version knows up to {latest}; install the newer Coterie again"
+        ) from error
     finally:
-        await _surely(database.close())
+        await _surely(database.close())  # after a failed start as well: its threads would keep the process alive
+
+
+@asynccontextmanager
+async def _alone_with_schema(url: str) -> AsyncIterator[None]:
+    """Wait until no other process makes or migrates the tables; none of mautrix's steps bears company."""
+    path = _sqlite_path(url)
+    if path is not None:
+        async with _locked_folder(path.parent):
+            yield
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _SCHEMA_LOCK)
+        yield
+    finally:
+        await _surely(connection.close(timeout=5))
+
+
+@asynccontextmanager
+async def _locked_folder(path: Path) -> AsyncIterator[None]:
+    """Hold the lock of a folder: it is there before the database is, and nothing has to be cleared away."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        while not _try_lock(folder):  # noqa: ASYNC110 - the holder's end tells nobody
+            await asyncio.sleep(0.02)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        log.debug("this file system has no locks: %s", error)
+    return True
 
 
 async def migrate(url: str) -> tuple[int, int]:
@@ -145,7 +206,8 @@ async def migrate(url: str) -> tuple[int, int]:
 async def inspect(url: str) -> tuple[int, int]:
     """Give the schema version that the database has and the newest one, changing nothing; 0 where it is empty."""
     latest = len(UPGRADES.upgrades)
-    if URL(url).scheme.startswith("sqlite") and not os.path.exists(URL(url).path):  # noqa: ASYNC240 - one stat
+    path = _sqlite_path(url)
+    if path is not None and not path.exists():
         return 0, latest
     async with _raw(url) as connection:
         if not await connection.table_exists(VERSION_TABLE):
@@ -156,6 +218,10 @@ async def inspect(url: str) -> tuple[int, int]:
 
 async def probe(url: str) -> None:
     """Write in a transaction and take it back: raises where the database cannot be written to."""
+    path = _sqlite_path(url)
+    if path is not None and not path.exists():
+        with tempfile.TemporaryFile(dir=path.parent):
+            return
     async with _raw(url) as connection:
         await connection.execute("BEGIN IMMEDIATE" if connection.scheme is Scheme.SQLITE else "BEGIN")
         try:
@@ -166,16 +232,18 @@ async def probe(url: str) -> None:
 
 @asynccontextmanager
 async def _raw(url: str) -> AsyncIterator[Any]:
-    options: dict[str, Any] = {"min_size": 1}
-    if not URL(url).scheme.startswith("sqlite"):
-        options |= {"max_size": 1, "meow_exit_on_ice": False}
+    if _sqlite_path(url):
+        # asking for the journal mode keeps mautrix from changing it
+        options: dict[str, Any] = {"min_size": 1, "init_commands": ["PRAGMA journal_mode"]}
+    else:
+        options = {"min_size": 1, "max_size": 1, "meow_exit_on_ice": False}
     pool = AsyncDatabase.create(url, db_args=options)
-    await pool.start()
     try:
+        await pool.start()
         async with pool.acquire_direct() as connection:
             yield connection
     finally:
-        await pool.stop()
+        await _surely(pool.stop())
 
 
 class AlreadyRunning(Exception):
@@ -190,8 +258,9 @@ async def sole_worker(url: str, waiting: Callable[[], None]) -> AsyncIterator[as
     Gives an event that is set when the lock was lost, upon which this instance has to stop.
     """
     lost = asyncio.Event()
-    if URL(url).scheme.startswith("sqlite"):
-        with _locked_file(Path(URL(url).path + ".lock")):
+    path = _sqlite_path(url)
+    if path is not None:
+        with _locked_file(path.with_name(path.name + ".lock")):
             yield lost
         return
     connection = await asyncpg.connect(url)

@@ -105,4 +105,5 @@ class Outbox:
 
 
 def _effect(row: Any) -> Effect:
-    return _BY_NAME[row["kind"]](**json.loads(row["content"]))
+    fields = json.loads(row["content"])
+    return _BY_NAME[row["kind"]](**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})

@@ -207,9 +207,8 @@ async def test_a_host_that_cannot_be_listened_on_is_found(config: Config, homese
     async with homeserver.running():
         findings = await found(config)
     assert bad(findings) == ["ping"]
-    assert findings["ping"].says == (
-        f"cannot listen on 192.0.2.1 port {config.appservice.port}: Cannot assign requested address"
-    )
+    # the rest of the line is Python's own: other words from 3.13 on
+    assert findings["ping"].says.startswith(f"cannot listen on 192.0.2.1 port {config.appservice.port}: ")
 
 
 async def test_a_homeserver_that_is_down_leaves_the_rest_unchecked_but_the_database(config: Config) -> None:

@@ -15,6 +15,7 @@ registrations at its start only.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
@@ -22,18 +23,25 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.harness.person import Person, PersonFactory
+from tests.harness.circle import Circle, CircleFactory
+from tests.harness.person import Event, Person, PersonFactory
 from tests.harness.postgres import Postgres
 from tests.harness.service import Service, ServiceFactory
+from tests.harness.sighting import Sightings
 from tests.harness.spec import MISSING, load_spec
 from tests.harness.synapse import Synapse, make_federated_pair, running
 
-SLOTS = 40
+SLOTS = 80
 """How many services one session may start per homeserver; raise it when a test says so."""
 
 _numbers = itertools.count(1)
 
 Slots = dict[Synapse, Iterator[Service]]
+
+
+def in_days(days: int) -> str:
+    """A date to come, as people type it."""
+    return f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days):%Y-%m-%d}"
 
 
 @pytest.fixture(scope="session")
@@ -92,8 +100,14 @@ def homeserver(request: pytest.FixtureRequest) -> Synapse:
     return request.getfixturevalue("synapse")
 
 
+@pytest.fixture(scope="session")
+def sent_by_services() -> dict[str, Event]:
+    """By id, every event of a service that any client of any test has seen so far."""
+    return {}
+
+
 @pytest_asyncio.fixture
-async def person(homeserver: Synapse) -> AsyncIterator[PersonFactory]:
+async def person(homeserver: Synapse, sent_by_services: dict[str, Event]) -> AsyncIterator[PersonFactory]:
     """`await person("ana", on=federated[1], auto_join_from={bot})`: a new account, logged in and syncing."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -101,9 +115,16 @@ async def person(homeserver: Synapse) -> AsyncIterator[PersonFactory]:
             place, localpart = on or homeserver, f"{name}{next(_numbers)}"
             await place.register_user(localpart, localpart, name.capitalize())
             client = Person(place.url, localpart, localpart, auto_join_from=auto_join_from)
-            return await stack.enter_async_context(client)
+            await stack.enter_async_context(client)
+            stack.callback(_remember, client.seen, sent_by_services)
+            return client
 
         yield log_in
+
+
+def _remember(seen: Sightings, sent: dict[str, Event]) -> None:
+    state = (event for events in seen.state.values() for event in events.values())
+    sent.update((event["event_id"], event) for event in (*state, *seen.all) if event["sender"].startswith("@coterie"))
 
 
 @pytest_asyncio.fixture
@@ -124,3 +145,36 @@ async def coterie(homeserver: Synapse, slots: Slots) -> AsyncIterator[ServiceFac
             return service
 
         yield start
+
+
+@pytest_asyncio.fixture
+async def circle(person: PersonFactory, coterie: ServiceFactory) -> CircleFactory:
+    """`await circle(concierges=["ben"], members=["ana", "otto"])`: a group of Rosa's with these people in it.
+
+    Names may be people who are there already; other keywords are sections of the service's configuration.
+    `circle.service` is the service.
+    """
+
+    async def gather(
+        concierges: Iterable[str | Person] = (),
+        members: Iterable[str | Person] = (),
+        *,
+        name: str = "Wool circle",
+        cap: int | None = None,
+        **sections: Any,
+    ) -> Circle:
+        rosa = await person("rosa")
+        groups = {"owners": [rosa.user_id], "time_zone": "Europe/Vienna", **sections.pop("groups", {})}
+        service = await coterie(groups=groups, **sections)
+        circle = await Circle.found(rosa, service.bot_id, name, cap=cap)
+        circle.service = service
+        await circle.appoint(*[one if isinstance(one, Person) else await person(one) for one in concierges])
+        await circle.welcome(*[one if isinstance(one, Person) else await person(one) for one in members])
+        return circle
+
+    return gather
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What judges the events of all journeys comes after them."""
+    items.sort(key=lambda item: item.path.name == "test_conformance.py")

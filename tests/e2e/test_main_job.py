@@ -1,53 +1,190 @@
-"""The main job on a real Synapse, with matrix-nio as everybody's client."""
+"""The main job on a real Synapse, with matrix-nio as everybody's client: what the clients see, to the letter."""
+
+from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
 
+import pytest
+import pytest_asyncio
+
+from tests.e2e.conftest import in_days
+from tests.harness.circle import BUY, ORDER, PRODUCT, CircleFactory
 from tests.harness.person import Person, PersonFactory
-from tests.harness.service import ServiceFactory
+from tests.harness.postgres import Postgres
+
+HOW = "To join: react +1, +2 or +5, or reply with a number like +2. Free to withdraw until it closes."
+THROW = '"Merino throw" 89.00 https://shop.example/throw'
 
 
-def body(event: dict) -> str:
-    return str(event["content"].get("body"))
+@pytest_asyncio.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The URL of a fresh database; asked for before the service, so that it outlives it."""
+    if request.param == "sqlite":
+        yield "sqlite:coterie.db"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    async with postgres.fresh_database() as url:
+        yield url
 
 
-async def test_a_group_buys_together_from_invitation_to_receipt(person: PersonFactory, coterie: ServiceFactory) -> None:
-    rosa = await person("rosa")
-    service = await coterie(groups={"owners": [rosa.user_id], "time_zone": "Europe/Vienna"})
-    bot = service.bot_id
-    ben, ana, otto, mia = [await person(name, auto_join_from={bot}) for name in ("ben", "ana", "otto", "mia")]
-    direct = await rosa.create_direct(bot)
-    await rosa.say(direct, '!group create "Wool circle" cap 20')
-    await rosa.sees(direct, lambda e: "is ready" in body(e))
-    invites = await asyncio.gather(
-        rosa.invited_to(lambda i: i.name == "Wool circle"), rosa.invited_to(lambda i: i.name == "Desk: Wool circle")
-    )
-    group, desk = [invite.room_id for invite in invites]
-    await rosa.join(group)
-    await rosa.join(desk)
-    await rosa.say(direct, f"!concierge add {ben.user_id}")
-    for member in (ana, otto, mia):
-        await rosa.say(direct, f"!invite {member.user_id}")
-    for member in (ben, ana, otto, mia):
-        await rosa.sees_join(group, member.user_id)
-    await ben.say(group, '!product add "Merino throw" 89.00 https://shop.example/throw')
-    print("PRODUCT", await ana.sees(group, lambda e: "shop.coterie.product" in e["content"]))
-    await ben.say(group, '!buy open merino-throw 3:79 6:69 until friday 18:00')
-    card = await ana.sees(group, lambda e: "shop.coterie.group_buy" in e["content"])
-    print(card["content"]["body"])
-    card = card["event_id"]
-    first = await ana.say(group, "+2", reply_to=card)
-    await ana.sees_that(lambda: bot in ana.reactions(group, first).get("✅", ()))
-    await ana.sees_that(lambda: bot in ana.reactions(group, card).get("+5", ()))
+async def test_a_group_buys_together_from_invitation_to_receipt(database: str, circle: CircleFactory) -> None:
+    here = await circle(["ben"], ["ana", "otto", "mia", "lena"], appservice={"database": database})
+    ben, ana, otto, mia, lena = here
+    rosa, bot, group = here.owner, here.bot, here.group
+
+    product = await here.post_product(ben, THROW)
+    assert product["content"]["body"] == "Merino throw\n€89.00\nhttps://shop.example/throw"
+    key = product["content"][PRODUCT]
+    assert (key["sku"], key["price"], key["priceCurrency"], key["exponent"]) == ("merino-throw", 8900, "EUR", 2)
+
+    card = await here.open_buy(ben, f"merino-throw 3:79 8:69 until {in_days(5)} 18:00")
+    opened = await ben.direct_message_from(bot, "is open until")
+    assert re.search(r" 18:00 \(Vienna time\)", opened["content"]["body"])
+    head, closes, *tail = _split(ana.shown(group, card)["body"])
+    assert head == [
+        "Group buy: Merino throw",
+        "€79.00 each once 3 are pledged",
+        "░░░░░░░░░░░░",
+        "0 pledged; 3 more and everyone pays €79.00",
+        "Price by total: 3+ €79.00 · 8+ €69.00",
+    ]
+    assert re.fullmatch(r"Closes \w+ \d+ \w+, 18:00 \(Vienna time\), [45] days left", closes)
+    assert tail == [HOW, "https://shop.example/throw"]
+    buttons = await ana.sees_that(lambda: ana.reactions(group, card).keys() == {"+1", "+2", "+5"})
+    assert buttons
+    assert await ana.state(group, "m.room.pinned_events") == {"pinned": [card]}
+
+    # each in their own way; three are reached with Otto, eight with Lena, which lets Mia in
+    reply = await ana.say(group, "+2", reply_to=card)
+    await ana.sees_that(lambda: ana.reactions(group, reply) == {"✅": {bot}})
+    too_dear = await mia.say(group, "!pledge 3 max 70")
+    await mia.sees_that(lambda: mia.reactions(group, too_dear) == {"⏳": {bot}})
     await otto.react(group, card, "+2")
-    await mia.say(group, "!pledge 3 max 70")
-    await ana.sees(group, lambda e: "69.00 now" in body(e))
-    await ana.sees_that(lambda: ana.last_edit_of(group, card) is not None)
-    print(ana.last_edit_of(group, card)["body"])
-    print(await ana.state(group, "m.room.pinned_events"))
-    await rosa.say(desk, "!buy close")
-    for member in (ana, otto, mia):
-        print((await member.direct_message_from(bot, lambda e: "Receipt" in body(e)))["content"]["body"])
-    print((await rosa.sees(desk, lambda e: "orders" in body(e)))["content"]["body"])
-    for e in ana.timeline(group):
-        print(e["sender"], e["type"], e["content"].get("body"))
-    print(service.log_tail())
+    tier = await lena.sees(group, "the minimum order is reached")
+    assert tier["content"]["body"] == (
+        "Merino throw: the minimum order is reached, everyone pays €79.00 now. 1 more and everyone pays €69.00."
+    )
+    talk = await lena.create_direct(bot)
+    by_direct_message = await lena.say(talk, "+1")
+    await lena.sees_that(lambda: lena.reactions(talk, by_direct_message) == {"✅": {bot}})
+    tier = await lena.sees(group, "everyone pays €69.00 now")
+    assert tier["content"]["body"] == "Merino throw: 8 are reached, everyone pays €69.00 now. That is the best price."
+    await ana.sees_that(lambda: "Now €69.00 each" in ana.shown(group, card)["body"])
+    head, closes, *tail = _split(ana.shown(group, card)["body"])
+    assert head[:1] + head[2:4] == ["Group buy: Merino throw", "▓▓▓▓▓▓▓▓▓▓▓▓", "8 pledged; the best price is reached"]
+    assert tail == [HOW, "https://shop.example/throw"]
+
+    buy_id = ana.shown(group, card)[BUY]["id"]
+    state = await ana.state(group, BUY, buy_id)
+    assert state is not None
+    product_key, closes_at = state.pop("product"), state.pop("closes_at")
+    assert product_key == {name: key[name] for name in ("id", "sku", "name", "url")}
+    assert isinstance(closes_at, int)
+    assert state == {
+        "version": 1,
+        "id": buy_id,
+        "status": "open",
+        "card": card,
+        "tiers": [{"minimum": 3, "unit_price": 7900}, {"minimum": 8, "unit_price": 6900}],
+        "pack": 1,
+        "priceCurrency": "EUR",
+        "exponent": 2,
+        "unit_price": 6900,
+    }  # neither totals nor members: every joiner reads current state
+
+    await rosa.say(here.desk, "!buy close")
+    result = await ana.sees(group, "Merino throw: closed")
+    assert result["content"]["body"] == (
+        "Merino throw: closed with 8 units at €69.00 each. "
+        "Everyone who is in gets a receipt with the purchase link by direct message."
+    )
+    lines = {}
+    for member, units, total in ((ana, 2, "138.00"), (otto, 2, "138.00"), (mia, 3, "207.00"), (lena, 1, "69.00")):
+        receipt = (await member.direct_message_from(bot, lambda e: ORDER in e["content"]))["content"]
+        order = receipt[ORDER]
+        title, sums, pay, small = receipt["body"].split("\n")
+        assert (title, sums) == ("Receipt: Merino throw", f"{units} × €69.00 = €{total}")
+        link = f"https://shop.example/throw?reference={order['id']}&amount={total}&currency=EUR"
+        assert pay == f"Pay here: {link}"
+        assert small == f"Order {order['id']}, line {order['line']} of the published result in “Wool circle”."
+        assert (order["url"], order["units"], order["total"]) == (link, units, units * 6900)
+        assert receipt["m.mentions"] == {"user_ids": [member.user_id]}
+        lines[order["line"]] = units
+    assert result["content"][BUY]["lines"] == sorted(map(list, lines.items()))
+
+    summary = await ben.sees(here.desk, "orders")
+    assert summary["content"]["body"] == (
+        f"Merino throw ({buy_id}) closed: 8 units, 4 orders, €552.00.\n"
+        "Member 3: 2, €138.00\nMember 5: 3, €207.00\nMember 4: 2, €138.00\nMember 6: 1, €69.00"
+    )
+    await ana.sees_that(lambda: "Closed at €69.00 each" in ana.shown(group, card)["body"])
+    assert HOW not in ana.shown(group, card)["body"]
+    await ana.sees(group, lambda e: e["type"] == "m.room.pinned_events" and e["content"] == {"pinned": []})
+    state = await ana.state(group, BUY, buy_id)
+    assert state is not None
+    assert (state["status"], state["unit_price"]) == ("succeeded", 6900)
+    assert here.service.errors() == []
+
+
+def _split(card: str) -> list:
+    """The card's lines up to the deadline in one list, then the rest one by one."""
+    lines = card.split("\n")
+    at = next(n for n, line in enumerate(lines) if line.startswith(("Closes", "Closed")))
+    return [lines[:at], *lines[at:]]
+
+
+async def test_a_buy_of_a_whole_group_makes_few_new_messages(circle: CircleFactory) -> None:
+    names = ["ana", "otto", "mia", "jonas", "lena", "emil", "nora", "paul"]
+    here = await circle(["ben"], names)
+    ben, *members = here
+    await here.post_product(ben, THROW)
+    before = len(ben.new_messages(here.group, here.bot))
+    card = await here.open_buy(ben, f"merino 10:79 30:69 until {in_days(5)} 18:00")
+
+    async def dither(member: Person) -> None:
+        for _ in range(3):
+            await member.say(here.group, "+1", reply_to=card)
+        await member.react(here.group, card, "+2")
+        await member.say(here.group, "!pledge 0")
+        last = await member.say(here.group, "!pledge 5")
+        await member.sees_that(lambda: member.reactions(here.group, last), timeout=30)
+
+    await asyncio.gather(*(dither(member) for member in members))
+    await here.owner.say(here.desk, "!buy close")
+    await asyncio.gather(*(one.direct_message_from(here.bot, "5 × €69.00 = €345.00") for one in members))
+    posted = [event["content"]["body"].split("\n")[0] for event in ben.new_messages(here.group, here.bot)[before:]]
+    assert [" ".join(line.split()[:5]) for line in posted] == [
+        "Group buy: Merino throw",
+        "Merino throw: the minimum order",
+        "Merino throw: 30 are reached,",
+        "Merino throw: closed with 40",
+    ]
+    assert {event["content"]["msgtype"] for event in ben.new_messages(here.group, here.bot)} == {"m.notice"}
+
+
+async def test_a_late_joiner_sees_the_terms_but_nothing_that_was_said_before(
+    circle: CircleFactory, person: PersonFactory
+) -> None:
+    here = await circle(["ben"], ["ana"])
+    ben, ana = here
+    await here.post_product(ben, THROW)
+    card = await here.open_buy(ben, f"merino 3:79 6:69 until {in_days(5)} 18:00")
+    said = await ana.say(here.group, "+4", reply_to=card)
+    await ana.sees(here.group, "the minimum order is reached")
+    zoe = await person("zoe")
+    await here.welcome(zoe)
+
+    history = await zoe.messages(here.group)
+    assert {"m.room.message", "m.reaction"}.isdisjoint(event["type"] for event in history)
+    assert {said, card}.isdisjoint(event["event_id"] for event in history)
+    assert [event for event in zoe.timeline(here.group) if event["type"] in ("m.room.message", "m.reaction")] == []
+    buy = next(event for (kind, _), event in zoe.seen.state[here.group].items() if kind == BUY)
+    assert buy["content"]["tiers"][0] == {"minimum": 3, "unit_price": 7900}
+    assert "total" not in buy["content"]
+
+    # what she cannot see she can still take part in
+    pledge = await zoe.say(here.group, "!pledge 2")
+    await zoe.sees_that(lambda: zoe.reactions(here.group, pledge) == {"✅": {here.bot}})
+    await zoe.sees(here.group, "6 are reached")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import nio
 
-from tests.harness.sighting import Event, Invite
+from tests.harness.sighting import Event, Invite, kind
 from tests.harness.watcher import MatrixError, Watcher, accepted
 
 __all__ = ["Event", "Invite", "MatrixError", "Person", "PersonFactory"]
@@ -104,6 +104,19 @@ class Person(Watcher):
     def last_edit_of(self, room: str, event_id: str) -> dict[str, Any] | None:
         """The newest `m.new_content` for an event, None while it was never edited."""
         return self.seen.last_edit(room, event_id)
+
+    def shown(self, room: str, event_id: str) -> dict[str, Any]:
+        """The content of an event as the client shows it now: of its newest edit, if there is one."""
+        original = next(e for e in self.seen.timeline[room] if e["event_id"] == event_id)
+        return self.seen.last_edit(room, event_id) or dict(original["content"])
+
+    def new_messages(self, room: str, by: str) -> list[Event]:
+        """Messages of a sender in a room, without edits: what makes a room unread."""
+        return [e for e in self.seen.timeline[room] if e["sender"] == by and kind(e) == "message"]
+
+    def direct_messages(self, by: str) -> list[Event]:
+        """New messages of a sender in direct rooms."""
+        return [e for room in self.seen.direct_rooms for e in self.new_messages(room, by)]
 
     async def state(self, room: str, event_type: str, key: str = "") -> dict[str, Any] | None:
         """Content of a state event as the homeserver has it now; None if there is none."""

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -68,7 +71,7 @@ class Service:
 
     def registration(self) -> dict[str, Any]:
         """What the homeserver's `app_service_config_files` needs to know."""
-        domain = re.escape(self.homeserver.server_name)
+        domain = re.escape(self.homeserver.server_name) + "$"
         return {
             "id": self.bot,
             "url": self.url,
@@ -136,6 +139,23 @@ class Service:
 
     def log_tail(self, lines: int = 30) -> str:
         return self.process.log_tail(lines)
+
+    def errors(self) -> list[str]:
+        """The lines of the log, since the very first start, that report an error or a traceback."""
+        lines = self.process.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if "[error" in line or "[critical" in line or line.startswith("Traceback")]
+
+    async def cli(self, *words: str, timeout: float = 60) -> tuple[int, str]:
+        """Exit code and output of another command with the same configuration, such as `check`."""
+        argv = [sys.executable, "-m", "appservice", "--config", str(self.config_file), *words]
+        env = {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
+        process = await asyncio.create_subprocess_exec(
+            *argv, cwd=self.directory, env=env, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT
+        )
+        async with asyncio.timeout(timeout):
+            output, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode()
 
     def _process(self) -> Process:
         argv = [sys.executable, "-m", "appservice", "--config", str(self.config_file), "run"]

@@ -63,7 +63,7 @@ class Sightings:
 
     def _take_room(self, room_id: str, part: dict[str, Any]) -> None:
         for event in part.get("state", {}).get("events", []):
-            self.state[room_id][event["type"], event["state_key"]] = event
+            self.state[room_id][event["type"], event["state_key"]] = {**event, "room_id": room_id}
         for raw in part.get("timeline", {}).get("events", []):
             event = {**raw, "room_id": room_id}
             if "state_key" in event:
@@ -118,6 +118,15 @@ def matches(predicate: Predicate, event: Event) -> bool:
 def redacts(event: Event) -> str:
     """The id that a redaction removes: in the content since room version 11, at the top before."""
     return str(event["content"].get("redacts") or event.get("redacts"))
+
+
+def kind(event: Event) -> str:
+    """What an event is to a reader: `message` (a new one), `edit`, `reaction`, `redaction`, `state` or `other`."""
+    if "state_key" in event:
+        return "state"
+    if event["type"] == "m.room.message":
+        return "edit" if _relation(event).get("rel_type") == "m.replace" else "message"
+    return {"m.reaction": "reaction", "m.room.redaction": "redaction"}.get(event["type"], "other")
 
 
 def describe(events: Iterable[Event]) -> str:
