@@ -129,11 +129,12 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
         if not is_pledge:
             await work.refuse(refuse(Reason.NOT_UNDERSTOOD))
             return
-        found = await find_buy(work, _call(work, room, "", typed), [])
+        found = await find_buy(work, _call(work, room, "", typed), typed.body.split(), typed.body)
         if isinstance(found, Refusal):
             await work.refuse(found)
         else:
-            await _pledge_more(work, found[0], typed.body)
+            buy, _, words = found
+            await _pledge_more(work, buy, " ".join(words))
 
 
 async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
@@ -249,7 +250,14 @@ async def _on_direct_joined(work: Work, answer: Answer) -> None:
     if "error" in answer or answer["said"] is None:
         await directs.not_joined(work, room_id)
     else:
-        await directs.joined(work, UserId(answer["subject"]), room_id, answer["said"])
+        said = [raw for raw in answer["said"] if _is_routed(raw)]
+        await directs.joined(work, UserId(answer["subject"]), room_id, said)
+
+
+def _is_routed(raw: object) -> bool:
+    """Tell whether an event that did not pass the intake is one that is acted on at all."""
+    event = parse_event(raw)
+    return event is not None and event.type in ROUTES
 
 
 async def _on_invited(work: Work, answer: Answer) -> None:

@@ -89,9 +89,10 @@ async def _edit_cards(work: Work, buy: GroupBuy) -> None:
 
 
 async def close(work: Work, member: Member, buy_id: BuyId) -> None:
-    """End a buy now: what was journaled before still counts."""
+    """End a buy now: what was journaled before still counts, and so does what came in the same transaction, since
+    that was journaled at the same moment."""
     before = await work.unit.buys.lock(buy_id)
-    outcome = group_buy.decide(before, Close(work.cause.received_at))
+    outcome = group_buy.decide(before, Close(work.cause.received_at + 1))
     await record(work, before, outcome, member.number)
     if not isinstance(outcome, Refusal):
         await work.owe(*acknowledge(work.cause))
@@ -122,9 +123,12 @@ async def announce_last_hour(work: Work, buy_id: BuyId) -> None:
 
 
 async def restore_state(work: Work, state_key: str) -> None:
-    """Put a buy's published picture back after somebody else has written to it, and say so in the desk."""
+    """Put a buy's published picture back after somebody else has written to it, and say so in the desk.
+
+    A state key that is a user's id names no buy, and nobody but that user may write to it.
+    """
     room = await work.unit.rooms.get(work.cause.room_id)
-    if room is None:
+    if room is None or state_key.startswith("@"):
         return
     group = await work.unit.groups.get(room.subject)
     buy = await work.unit.buys.find(state_key)

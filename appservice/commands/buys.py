@@ -85,8 +85,7 @@ def _tiers(words: Sequence[str], currency: str) -> tuple[Tier, ...] | Refusal:
 
 
 async def _pledge(work: Work, call: Call) -> Refusal | None:
-    words = call.words()
-    found = await find_buy(work, call, words)
+    found = await find_buy(work, call, call.words(), call_example("pledge", call))
     if isinstance(found, Refusal):
         return found
     buy, member, words = found
@@ -122,8 +121,7 @@ def _request(work: Work, member: Member, whole: WholePledge) -> Set | Withdraw:
 
 
 async def _withdraw(work: Work, call: Call) -> Refusal | None:
-    words = call.words()
-    found = await find_buy(work, call, words)
+    found = await find_buy(work, call, call.words(), "!withdraw")
     if isinstance(found, Refusal):
         return found
     buy, member, words = found
@@ -133,8 +131,13 @@ async def _withdraw(work: Work, call: Call) -> Refusal | None:
     return None
 
 
-async def find_buy(work: Work, call: Call, words: list[str]) -> tuple[GroupBuy, Member, list[str]] | Refusal:
-    """Give the one buy that a member can mean: by the card replied to, by its id as the last word, or the only one."""
+async def find_buy(
+    work: Work, call: Call, words: list[str], example: str
+) -> tuple[GroupBuy, Member, list[str]] | Refusal:
+    """Give the one buy that a member can mean: by the card replied to, by its id as the last word, or the only one.
+
+    `example` is what they typed, to which the id of one of several buys can be added.
+    """
     groups = await my_groups(work, call, Role.MEMBER)
     members = {group.id: member for group, member in groups}
     replied = await buy_of_card(work, call.reply_to)
@@ -151,7 +154,7 @@ async def find_buy(work: Work, call: Call, words: list[str]) -> tuple[GroupBuy, 
         case []:
             return refuse(Reason.NO_BUY)
         case _:
-            return await _which(work, [buy_id for buy_id, _ in live], f"!pledge {' '.join(words)}".strip())
+            return await _which(work, [buy_id for buy_id, _ in live], example)
 
 
 async def buy_of_card(work: Work, event_id: EventId | None) -> GroupBuy | None:

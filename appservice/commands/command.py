@@ -70,20 +70,20 @@ async def one_group(
         case [(group, member)]:
             return group, member, list(words)
         case []:
-            return refuse(Reason.NO_GROUP if call.place is Place.DIRECT else _not_allowed(role))
+            return refuse(Reason.NO_GROUP) if call.place is Place.DIRECT else _not_allowed(role)
         case _:
             choices = [(group.name, group.id, f"{example} {group.id}") for group, _ in groups]
             return refuse(Reason.WHICH_GROUP, choices=choices)
 
 
-def _not_allowed(role: Role) -> Reason:
+def _not_allowed(role: Role) -> Refusal:
     match role:
         case Role.OWNER:
-            return Reason.OWNERS_ONLY
+            return refuse(Reason.OWNERS_ONLY, hint="Ask the group's owner.")
         case Role.CONCIERGE:
-            return Reason.NOT_ALLOWED
+            return refuse(Reason.NOT_ALLOWED)
         case _:
-            return Reason.NOT_A_MEMBER
+            return refuse(Reason.NOT_A_MEMBER)
 
 
 def usage(text: str) -> Refusal:

@@ -38,7 +38,10 @@ def parse_deadline(text: str, now: int, time_zone: str) -> int | Refusal:
     moment = found.date_obj
     if found.period == "day" and not text.lower().startswith("in "):
         moment = moment.replace(hour=23, minute=59, second=0, microsecond=0)
-    at = int(moment.astimezone(UTC).timestamp()) * 1000
+    try:
+        at = int(moment.astimezone(UTC).timestamp()) * 1000
+    except OverflowError:  # the first and the last day that there is, in some zones
+        return refuse(Reason.BAD_DEADLINE, why="far" if moment.year > 1 else "past")
     if at <= now:
         return refuse(Reason.BAD_DEADLINE, why="past")
     return at if at - now <= LONGEST_MS else refuse(Reason.BAD_DEADLINE, why="far")

@@ -16,6 +16,7 @@ _CREATE = '!group create "Name" or !group create "Name" cap 50'
 _INVITE = "!invite @ana:example.org"
 _CONCIERGE = "!concierge add @ben:example.org, or !concierge remove @ben:example.org"
 LEAST_CAP = 2
+LONGEST_EXAMPLE = 200
 
 
 async def _group(work: Work, call: Call) -> Refusal | None:
@@ -77,8 +78,9 @@ def _person(work: Work, text: str) -> UserId | Refusal:
 
 
 def call_example(name: str, call: Call) -> str:
-    """Give the command as it was typed, to which a choice can be added."""
-    return f"!{name} {call.rest}".strip()
+    """Give the command as it was typed, to which a choice can be added; less its words where they are very long."""
+    words = call.rest if len(call.rest) <= LONGEST_EXAMPLE else "…"
+    return f"!{name} {words}".strip()
 
 
 COMMANDS = (

@@ -58,8 +58,7 @@ def parse_link(text: str) -> str | None:
         return None
     try:
         url = URL(text)
-        port_is_valid = url.port is not None
-    except ValueError:
+        plain = url.scheme in ("http", "https") and bool(url.host) and url.port is not None
+    except (ValueError, IndexError):  # yarl raises the latter for https://[::1]@
         return None
-    plain = url.scheme in ("http", "https") and bool(url.host) and port_is_valid
     return text if plain and url.user is None and url.password is None else None

@@ -17,6 +17,12 @@ def refusal(refused: Refusal) -> str:
     return _REFUSALS[refused.reason](refused.details)
 
 
+def _short(text: object, most: int = 60) -> str:
+    """Give what a person typed as it may be quoted back to them."""
+    quoted = str(text)
+    return quoted if len(quoted) <= most else f"{quoted[:most]}…"
+
+
 def _bad_tiers(d: Mapping[str, Any]) -> str:
     match d["why"]:
         case "count":
@@ -73,7 +79,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     ),
     Reason.USAGE: lambda d: f"Write it like this: {d['usage']}",
     Reason.BAD_NAME: lambda d: 'A name is 1 to 80 visible characters on one line, in quotes: "Merino throw".',
-    Reason.BAD_AMOUNT: lambda d: f"“{d['amount']}” is no amount in {d['currency']}. Write it like 89 or 89.00.",
+    Reason.BAD_AMOUNT: lambda d: f"“{_short(d['amount'])}” is no amount in {d['currency']}. Write it like 89 or 89.00.",
     Reason.BAD_LINK: lambda d: "That is no link. It has to start with https:// and lead to the shop.",
     Reason.BAD_QUANTITY: lambda d: (
         f"I need a whole number of units, from 1 to {d['most']:,} in all: +2, or !pledge 3, or !pledge 2-4."
@@ -95,7 +101,8 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NO_BUY: lambda d: "There is no open group buy that this could be for.",
     Reason.WHICH_BUY: lambda d: _choices("Which group buy? Reply to its card, or add its id at the end:", d["choices"]),
     Reason.NO_PRODUCT: lambda d: (
-        f'There is no product “{d["product"]}” in this group. Add it first: !product add "Name" 89.00 https://…'
+        f"There is no product “{_short(d['product'])}” in this group. "
+        'Add it first: !product add "Name" 89.00 https://…'
     ),
     Reason.WHICH_PRODUCT: lambda d: _choices("Several products match. Name one by its SKU:", d["choices"]),
     Reason.GROUP_FULL: lambda d: f"The group is full: all {d['cap']} seats are taken.",

@@ -4,10 +4,11 @@ import asyncio
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -21,6 +22,7 @@ from appservice.store.migrations import UPGRADES, VERSION_TABLE
 log = logging.getLogger("coterie.store")
 
 STANDBY_LOCK = 0x636F7465726965  # "coterie": any constant that other programs do not use will do
+_PARAMETER = re.compile(r"\$(\d+)")
 _SCHEMA_LOCK = 0x736368656D61  # "schema"
 
 
@@ -31,14 +33,46 @@ class Connection(Protocol):
     wrapped: Any
 
     async def execute(self, query: str, *args: Any) -> Any: ...
-    async def executemany(self, query: str, args: list[Any]) -> Any: ...
     async def fetch(self, query: str, *args: Any) -> list[Any]: ...
     async def fetchrow(self, query: str, *args: Any) -> Any: ...
     async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
+class _SqliteConnection:
+    """SQLite with one step of its thread for each statement. mautrix takes three, and a caller who is cancelled between
+    them leaves a statement open, with it a lock, and the next transaction of that connection fails."""
+
+    scheme = Scheme.SQLITE
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
+        return list(await self.wrapped.execute_fetchall(_PARAMETER.sub(r"?\1", query), args))
+
+    async def execute(self, query: str, *args: Any) -> Any:
+        await self.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: Any) -> Any:
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        row = await self.fetchrow(query, *args)
+        return None if row is None else row[0]
+
+
 class NewerSchema(Exception):
     """The database was made by a newer Coterie."""
+
+
+class UnitLost(Exception):
+    """The whole transaction is gone where only a part was to be undone: the unit can be tried again, not gone on."""
+
+
+_LOST = (
+    sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError,
+)  # fmt: skip
 
 
 class Database:
@@ -77,13 +111,14 @@ class Database:
                 await connection.wrapped.rollback()
             elif not connection.wrapped.is_closed() and connection.wrapped.is_in_transaction():
                 await connection.execute("ROLLBACK")
-        except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        except _LOST as error:
             log.warning("rollback failed, the connection was lost: %s", type(error).__name__)
 
-    def reading(self) -> AbstractAsyncContextManager[Connection]:
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
         """Give a connection outside a transaction."""
-        connection: AbstractAsyncContextManager[Connection] = self._pool.acquire_direct()
-        return connection
+        async with self._pool.acquire_direct() as connection:
+            yield _SqliteConnection(connection.wrapped) if self.is_sqlite else connection
 
     async def close(self) -> None:
         """Close every connection."""
@@ -93,6 +128,11 @@ class Database:
 def is_sqlite(connection: Connection) -> bool:
     """Tell which of the two engines a connection leads to."""
     return connection.scheme is Scheme.SQLITE
+
+
+def storable(text: str, longest: int = 500) -> str:
+    """Give a text as both engines can keep it, cut: what is noted of an error may quote what a member sent."""
+    return text[:longest].encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 async def _surely(work: Awaitable[None]) -> None:
@@ -111,12 +151,12 @@ async def _surely(work: Awaitable[None]) -> None:
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether the database, and not what was asked of it, is to blame: try the unit again later."""
-    if isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
+    if isinstance(error, (UnitLost, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
         return True
     if isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)):
         return True
-    if isinstance(error, (asyncpg.InsufficientResourcesError, OSError)):
-        return True
+    if isinstance(error, (asyncpg.InsufficientResourcesError, asyncpg.InternalClientError, OSError)):
+        return True  # asyncpg loses its own step now and then when a connection breaks
     return isinstance(error, sqlite3.OperationalError) and any(
         word in str(error) for word in ("locked", "busy", "disk", "I/O", "readonly", "unable to open")
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appservice.store.db import Connection, is_sqlite
+from appservice.store.db import Connection, is_sqlite, storable
 
 _JOURNALING_LOCK = 0x6A6F75726E616C  # "journal"
 MOST_ATTEMPTS = 5
@@ -97,7 +97,7 @@ class Inbox:
         await self._connection.execute(
             "UPDATE arrival SET status = $2, attempts = $3, due_at = $4, error = $5"
             " WHERE seq = $1 AND status = 'waiting'",
-            arrival.seq, "parked" if parked else "waiting", attempts, now + 250 * 4**attempts, error[:500],
+            arrival.seq, "parked" if parked else "waiting", attempts, now + 250 * 4**attempts, storable(error),
         )  # fmt: skip
         return parked
 
@@ -125,7 +125,10 @@ class Inbox:
 
 
 def _arrival(row: Any) -> Arrival:
+    try:
+        content = json.loads(row["content"])
+    except (ValueError, RecursionError):  # parked in the end, as any other that cannot be handled
+        content = {}
     return Arrival(
-        row["seq"], row["id"], row["lane"], row["type"], json.loads(row["content"]), row["received_at"],
-        row["attempts"],
+        row["seq"], row["id"], row["lane"], row["type"], content, row["received_at"], row["attempts"]
     )  # fmt: skip

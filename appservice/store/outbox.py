@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from appservice.domain.effect import EFFECTS, Effect
-from appservice.store.db import Connection
+from appservice.store.db import Connection, storable
 
 KEPT_MS = 7 * 24 * 3600 * 1000
 _BY_NAME = {effect.__name__: effect for effect in EFFECTS}
@@ -88,7 +88,7 @@ class Outbox:
         await self._connection.execute(
             "UPDATE effect SET attempts = attempts + 1, due_at = $2, error = $3"
             " WHERE seq = $1 AND status = 'waiting'",
-            owed.seq, due_at, error[:500],
+            owed.seq, due_at, storable(error),
         )  # fmt: skip
 
     async def park(self, owed: Owed, error: str) -> None:
@@ -96,7 +96,7 @@ class Outbox:
         await self._connection.execute(
             "UPDATE effect SET status = 'parked', attempts = attempts + 1, error = $2"
             " WHERE seq = $1 AND status = 'waiting'",
-            owed.seq, error[:500],
+            owed.seq, storable(error),
         )  # fmt: skip
 
     async def prune(self, now: int) -> None:
@@ -105,5 +105,6 @@ class Outbox:
 
 
 def _effect(row: Any) -> Effect:
-    fields = json.loads(row["content"])
-    return _BY_NAME[row["kind"]](**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    stored: dict[str, Any] = json.loads(row["content"])
+    fields: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in stored.items()}
+    return _BY_NAME[row["kind"]](**fields)

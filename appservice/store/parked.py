@@ -91,5 +91,12 @@ def _item(kind: str, row: Any) -> ParkedItem:
         error=row["error"] or "",
         attempts=row["attempts"],
         received_at=row["at"],
-        content=json.dumps(json.loads(row["content"]), indent=2, ensure_ascii=False),
+        content=_pretty(row["content"]),
     )
+
+
+def _pretty(content: str) -> str:
+    try:
+        return json.dumps(json.loads(content), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return content

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from appservice.domain.ids import ALPHABET
 from appservice.store.buys import Buys
-from appservice.store.db import Connection, Database
+from appservice.store.db import Connection, Database, UnitLost
 from appservice.store.groups import Groups
 from appservice.store.inbox import Inbox, NewArrival
 from appservice.store.ledger import Ledger
@@ -40,13 +40,17 @@ class Unit:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Undo what was done inside if it raises, and only that."""
+        """Undo what was done inside if it raises, and only that. Raises UnitLost where that cannot be done: SQLite
+        takes everything back by itself when the disk is full, and a connection may be lost."""
         await self._connection.execute("SAVEPOINT part")
         try:
             yield
-        except Exception:
-            await self._connection.execute("ROLLBACK TO SAVEPOINT part")
-            await self._connection.execute("RELEASE SAVEPOINT part")
+        except Exception as error:
+            try:
+                await self._connection.execute("ROLLBACK TO SAVEPOINT part")
+                await self._connection.execute("RELEASE SAVEPOINT part")
+            except Exception:
+                raise UnitLost(f"{type(error).__name__}: {error}") from error
             raise
         await self._connection.execute("RELEASE SAVEPOINT part")
 

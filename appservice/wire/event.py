@@ -8,6 +8,11 @@ from appservice.domain.ids import EventId, RoomId, UserId
 from appservice.wire.content import mapping_at, text_at
 
 
+UNREADABLE = "coterie.unreadable"
+"""Stands for the type of an event whose type or state key is no text that could be kept. Clients can send such events;
+they concern nobody here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A room event. `state_key` is None for message-like events; `redacts` is filled for redactions."""
@@ -23,15 +28,17 @@ class Event:
 
 def parse_event(raw: object) -> Event | None:
     """Give the event, or None where the envelope is not that of an event."""
-    fields = [text_at(raw, name) for name in ("event_id", "room_id", "type", "sender")]
-    content = mapping_at(raw, "content")
-    if content is None or any(field is None for field in fields):
+    if not isinstance(raw, dict):
         return None
-    event_id, room_id, type, sender = (field or "" for field in fields)
-    raw_key = raw.get("state_key") if isinstance(raw, dict) else None
-    state_key = "" if raw_key == "" else text_at(raw, "state_key")
-    if raw_key is not None and state_key is None:
+    event_id, room_id, sender = (text_at(raw, name) for name in ("event_id", "room_id", "sender"))
+    content, raw_type, raw_key = mapping_at(raw, "content"), raw.get("type"), raw.get("state_key")
+    if event_id is None or room_id is None or sender is None or content is None:
         return None
+    if not isinstance(raw_type, str) or not isinstance(raw_key, str | None):
+        return None
+    type, state_key = text_at(raw, "type"), "" if raw_key == "" else text_at(raw, "state_key")
+    if type is None or (raw_key is not None and state_key is None):
+        type, state_key = UNREADABLE, None
     redacts = text_at(content, "redacts") or text_at(raw, "redacts")
     return Event(
         EventId(event_id), RoomId(room_id), type, UserId(sender), state_key, content,

@@ -147,12 +147,24 @@ async def coterie(homeserver: Synapse, slots: Slots) -> AsyncIterator[ServiceFac
         yield start
 
 
-@pytest_asyncio.fixture
-async def circle(person: PersonFactory, coterie: ServiceFactory) -> CircleFactory:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def resident(synapse: Synapse, slots: Slots) -> AsyncIterator[Service]:
+    """A service for all tests that neither restart it nor want a configuration of their own; every Rosa is an owner."""
+    service = next(slots[synapse])
+    service.config = {"groups": {"owners": [synapse.user_id(f"rosa{n}") for n in range(1, 1000)], **_GROUPS}}
+    async with service:
+        yield service
+
+
+_GROUPS = {"time_zone": "Europe/Vienna"}
+
+
+@pytest.fixture
+def circle(request: pytest.FixtureRequest, person: PersonFactory) -> CircleFactory:
     """`await circle(concierges=["ben"], members=["ana", "otto"])`: a group of Rosa's with these people in it.
 
-    Names may be people who are there already; other keywords are sections of the service's configuration.
-    `circle.service` is the service.
+    Names may be people who are there already. `circle.service` is the resident service, or one of the test's own
+    that is started with `database`, or that the test itself has started for `rosa`.
     """
 
     async def gather(
@@ -161,17 +173,19 @@ async def circle(person: PersonFactory, coterie: ServiceFactory) -> CircleFactor
         *,
         name: str = "Wool circle",
         cap: int | None = None,
-        **sections: Any,
+        service: Service | None = None,
+        rosa: Person | None = None,
     ) -> Circle:
-        rosa = await person("rosa")
-        groups = {"owners": [rosa.user_id], "time_zone": "Europe/Vienna", **sections.pop("groups", {})}
-        service = await coterie(groups=groups, **sections)
-        circle = await Circle.found(rosa, service.bot_id, name, cap=cap)
-        circle.service = service
+        rosa = rosa or await person("rosa")
+        service = service or resident
+        assert service is not None, "this test has to bring its own service"
+        circle = await Circle.found(rosa, service, name, cap=cap)
         await circle.appoint(*[one if isinstance(one, Person) else await person(one) for one in concierges])
         await circle.welcome(*[one if isinstance(one, Person) else await person(one) for one in members])
         return circle
 
+    own_service = {"coterie", "federated"} & set(request.fixturenames)
+    resident: Service | None = None if own_service else request.getfixturevalue("resident")
     return gather
 
 

@@ -155,6 +155,6 @@ def test_the_service_is_registered_for_its_bot_and_members_stand_ins_only(tmp_pa
     registration = Service(tmp_path / "service", homeserver, bot="coterie").registration()
     assert registration["sender_localpart"] != "coterie"
     assert [one["regex"] for one in registration["namespaces"]["users"]] == [
-        r"@coterie:coterie\.test",
-        r"@coterie_.*:coterie\.test",
+        r"@coterie:coterie\.test$",
+        r"@coterie_.*:coterie\.test$",
     ]

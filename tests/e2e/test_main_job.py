@@ -13,6 +13,7 @@ from tests.e2e.conftest import in_days
 from tests.harness.circle import BUY, ORDER, PRODUCT, CircleFactory
 from tests.harness.person import Person, PersonFactory
 from tests.harness.postgres import Postgres
+from tests.harness.service import ServiceFactory
 
 HOW = "To join: react +1, +2 or +5, or reply with a number like +2. Free to withdraw until it closes."
 THROW = '"Merino throw" 89.00 https://shop.example/throw'
@@ -29,10 +30,15 @@ async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
         yield url
 
 
-async def test_a_group_buys_together_from_invitation_to_receipt(database: str, circle: CircleFactory) -> None:
-    here = await circle(["ben"], ["ana", "otto", "mia", "lena"], appservice={"database": database})
+async def test_a_group_buys_together_from_invitation_to_receipt(
+    database: str, person: PersonFactory, coterie: ServiceFactory, circle: CircleFactory
+) -> None:
+    rosa = await person("rosa")
+    groups = {"owners": [rosa.user_id], "time_zone": "Europe/Vienna"}
+    service = await coterie(groups=groups, appservice={"database": database})
+    here = await circle(["ben"], ["ana", "otto", "mia", "lena"], rosa=rosa, service=service)
     ben, ana, otto, mia, lena = here
-    rosa, bot, group = here.owner, here.bot, here.group
+    bot, group = here.bot, here.group
 
     product = await here.post_product(ben, THROW)
     assert product["content"]["body"] == "Merino throw\n€89.00\nhttps://shop.example/throw"
@@ -125,7 +131,7 @@ async def test_a_group_buys_together_from_invitation_to_receipt(database: str, c
     state = await ana.state(group, BUY, buy_id)
     assert state is not None
     assert (state["status"], state["unit_price"]) == ("succeeded", 6900)
-    assert here.service.errors() == []
+    assert here.errors() == []
 
 
 def _split(card: str) -> list:
@@ -144,7 +150,7 @@ async def test_a_buy_of_a_whole_group_makes_few_new_messages(circle: CircleFacto
     card = await here.open_buy(ben, f"merino 10:79 30:69 until {in_days(5)} 18:00")
 
     async def dither(member: Person) -> None:
-        for _ in range(3):
+        for _ in range(2):
             await member.say(here.group, "+1", reply_to=card)
         await member.react(here.group, card, "+2")
         await member.say(here.group, "!pledge 0")

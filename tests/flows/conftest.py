@@ -1,0 +1,124 @@
+"""Fixtures for flows: a transaction goes in, and the fake homeserver has recorded what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.homeserver import FakeHomeserver
+from tests.flows.journey import Journey
+from tests.flows.service import TOKENS, HandClock, Service
+from tests.flows.snapshot import Snapshot
+from tests.harness.postgres import Postgres
+
+_snapshots: dict[str, Snapshot] = {}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The PostgreSQL server; `async with postgres.fresh_database() as url` for a test's own database."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which of the two engines this test runs on: one that names this fixture runs on both, others on SQLite."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of an empty database."""
+    engine = request.getfixturevalue("engine") if "engine" in request.fixturenames else "sqlite"
+    if engine == "sqlite":
+        yield f"sqlite:{tmp_path / 'coterie.db'}"
+    else:
+        async with request.getfixturevalue("postgres").fresh_database() as url:
+            yield url
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """Monday, 23 November 2026, 12:00 UTC, until the test says otherwise."""
+    return HandClock()
+
+
+@pytest.fixture
+async def hs(clock: HandClock) -> AsyncIterator[FakeHomeserver]:
+    async with FakeHomeserver(clock=clock.now, **TOKENS) as server:
+        yield server
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """Words in those errors that a test expects to be logged; all others fail it."""
+    return []
+
+
+@pytest.fixture
+async def service(
+    request: pytest.FixtureRequest,
+    hs: FakeHomeserver,
+    clock: HandClock,
+    database: str,
+    errors: list[str],
+    caplog: pytest.LogCaptureFixture,
+) -> AsyncIterator[Service]:
+    """The service, running. After the test nothing may be set aside, no error logged, no spec broken."""
+    caplog.set_level(logging.INFO, "coterie")
+    wanted = next((name for name in ("shop", "circle") if name in request.fixturenames), None)
+    known: dict[str, Any] = {}
+    if wanted and database.startswith("sqlite:"):
+        known = (await _snapshot(wanted, Path(database.partition(":")[2]).parent / "made.db")).restore(hs, database)
+    async with Service(hs, clock, database) as running:
+        running.known = known
+        await running.start()
+        yield running
+        if not errors:
+            await running.assert_nothing_set_aside()
+    hs.assert_conformant()
+    logged = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    unexpected = [line for line in logged if not any(words in line for words in errors)]
+    assert not unexpected, unexpected
+
+
+async def _snapshot(name: str, file: Path) -> Snapshot:
+    """The group as it is at the start of many tests, made by the service once."""
+    if name not in _snapshots:
+        clock = HandClock()
+        async with FakeHomeserver(clock=clock.now, **TOKENS) as hs, Service(hs, clock, f"sqlite:{file}") as service:
+            await service.start()
+            play = Journey(hs, service)
+            await play.open_group()
+            if name == "shop":
+                await play.open_buy()
+            await service.stop()
+            _snapshots[name] = Snapshot.of(play)
+    return _snapshots[name]
+
+
+@pytest.fixture
+async def play(hs: FakeHomeserver, service: Service) -> Journey:
+    """The people of the journey; nothing has been said yet, unless the test asks for `circle` or `shop`."""
+    return Journey(hs, service, **service.known)
+
+
+@pytest.fixture
+async def circle(play: Journey) -> Journey:
+    """A group with its owner rosa, the concierge ben and the members ana, otto and mia, all joined."""
+    if not play.group:
+        await play.open_group()
+    return play
+
+
+@pytest.fixture
+async def shop(circle: Journey) -> Journey:
+    """The group with an open buy of the Merino throw: 10 for 79 each, 25 for 69."""
+    if not circle.buy:
+        await circle.open_buy()
+    return circle

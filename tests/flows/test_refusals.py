@@ -1,0 +1,311 @@
+"""Every refusal: the person is told privately why and what to do, and nothing has happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+
+from appservice.actions import buys, groups, products
+from appservice.actions.work import Work
+from appservice.domain.cause import Cause
+from appservice.domain.group import Group
+from appservice.domain.group_buy import Terms
+from appservice.domain.ids import GroupId, Number, ProductId, UserId
+from appservice.domain.member import Member, Presence
+from appservice.domain.product import Product
+from appservice.domain.refusal import Reason, Refusal
+from tests.flows.homeserver import FakeHomeserver
+from tests.flows.journey import OPEN, THROW, Journey
+from tests.flows.service import Service
+
+QUANTITY = "I need a whole number of units, from 1 to 9,999 in all: +2, or !pledge 3, or !pledge 2-4."
+LATE = "Too late: this group buy is closed. Nothing changed, and you owe nothing for this."
+FORMAT = "I could not read the deadline."
+BUY_USAGE = 'Write it like this: !buy open "Merino throw" 10:79 25:69 until friday 18:00'
+NOT_OWNER = "Only owners can do that."
+TABLES = ("coterie_group", "member", "product", "group_buy", "tranche", "card", "purchase_order", "ledger", "timer")
+
+Prepare = Callable[[Journey], Awaitable[None]]
+
+
+# What has happened before
+
+
+async def nothing(play: Journey) -> None:
+    pass
+
+
+async def closed(play: Journey) -> None:
+    await play.plus(play.mia, 10)
+    await play.close()
+
+
+async def ana_left(play: Journey) -> None:
+    await play.direct(play.ana)
+    play.ana.leave(play.group)
+    await play.rest()
+
+
+async def two_buys(play: Journey) -> None:
+    throw = play.card
+    await play.say(play.ben, '!product add "Mug" 12 https://shop.example/mug')
+    await play.open_named("Mug")
+    play.card = throw
+
+
+async def a_second_throw(play: Journey) -> None:
+    await play.say(play.ben, '!product add "Cotton throw" 49 https://shop.example/throw2')
+
+
+async def two_groups(play: Journey) -> None:
+    wool = play.group
+    await play.make_group("Books")
+    play.group = wool
+
+
+async def a_full_group(play: Journey) -> None:
+    wool = play.group
+    await play.make_group("Books", cap=2)
+    await play.tell(play.rosa, f"!invite {play.ana.mxid} books")
+    play.group = wool
+
+
+async def pia_is_invited(play: Journey) -> None:
+    play.person("pia", auto_join=False)
+    await play.tell(play.rosa, "!invite @pia:fake.test")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Somebody types something somewhere; `answer` is how the private answer begins."""
+
+    reason: Reason
+    who: str
+    where: Literal["group", "desk", "direct", "card", "card by direct message"]
+    typed: str
+    answer: str
+    before: Prepare = nothing
+
+
+CASES = [
+    Case(Reason.NOT_ALLOWED, "ana", "group", THROW, "Only concierges of the group can do that."),
+    Case(Reason.NOT_ALLOWED, "ana", "group", "!buy close", "Only concierges of the group can do that."),
+    Case(Reason.NOT_ALLOWED, "ana", "group", OPEN, "Only concierges of the group can do that."),
+    Case(Reason.NOT_A_MEMBER, "ana", "card by direct message", "+2", "Only members of the group", ana_left),
+    Case(Reason.NOT_A_MEMBER, "ana", "card by direct message", "!pledge 2", "Only members of the group", ana_left),
+    Case(Reason.OWNERS_ONLY, "ana", "direct", '!group create "Mine"', f"{NOT_OWNER} Ask the operator"),
+    Case(Reason.OWNERS_ONLY, "ben", "desk", "!concierge add @ana:fake.test", f"{NOT_OWNER} Ask the group's owner."),
+    Case(Reason.OWNERS_ONLY, "ben", "desk", "!concierge remove @ben:fake.test", f"{NOT_OWNER} Ask the group's owner."),
+    Case(Reason.OTHER_PLACE, "ben", "desk", "!pledge 3", "!pledge does not work here. Send it to me by direct"),
+    Case(Reason.OTHER_PLACE, "ben", "desk", "!withdraw", "!withdraw does not work here."),
+    Case(Reason.OTHER_PLACE, "rosa", "desk", '!group create "x"', "!group does not work here."),
+    Case(Reason.USAGE, "ana", "group", "!pledge", "Write it like this: !pledge 3"),
+    Case(Reason.USAGE, "ana", "group", "!withdraw all of it", "Write it like this: !withdraw"),
+    Case(Reason.USAGE, "ben", "group", "!product", 'Write it like this: !product add "Merino throw" 89.00'),
+    Case(Reason.USAGE, "ben", "group", "!product add throw", "Write it like this: !product add"),
+    Case(Reason.USAGE, "ben", "group", "!buy", BUY_USAGE),
+    Case(Reason.USAGE, "ben", "group", "!buy open", BUY_USAGE),
+    Case(Reason.USAGE, "ben", "group", "!buy open merino-throw", BUY_USAGE),
+    Case(Reason.USAGE, "ben", "group", "!buy open merino-throw until friday 10:79", BUY_USAGE),
+    Case(Reason.USAGE, "ben", "desk", "!invite", "Write it like this: !invite @ana:example.org"),
+    Case(Reason.USAGE, "rosa", "direct", "!concierge ben", "Write it like this: !concierge add @ben:example.org"),
+    Case(Reason.USAGE, "rosa", "direct", "!group create Two words", 'Write it like this: !group create "Name"'),
+    Case(Reason.BAD_NAME, "ben", "group", '!product add "" 89 https://x.example', "A name is 1 to 80 visible"),
+    Case(Reason.BAD_NAME, "ben", "group", f"!product add {'x' * 81} 89 https://x.example", "A name is 1 to 80"),
+    Case(Reason.BAD_NAME, "rosa", "direct", '!group create "\u200b\u202e"', "A name is 1 to 80 visible"),
+    Case(Reason.BAD_AMOUNT, "ben", "group", "!product add Mug 89.001 https://x.example", "“89.001” is no amount"),
+    Case(Reason.BAD_AMOUNT, "ben", "group", "!product add Mug 0 https://x.example", "“0” is no amount in EUR."),
+    Case(Reason.BAD_AMOUNT, "ben", "group", "!product add Mug 1e3 https://x.example", "“1e3” is no amount"),
+    Case(Reason.BAD_AMOUNT, "ben", "group", "!product add Mug -5 https://x.example", "“-5” is no amount"),
+    Case(Reason.BAD_AMOUNT, "ben", "group", "!buy open merino-throw 10:x until friday", "“x” is no amount"),
+    Case(Reason.BAD_AMOUNT, "ana", "group", "!pledge 2 max lots", "“lots” is no amount in EUR."),
+    Case(Reason.BAD_AMOUNT, "ana", "group", "!pledge 2 max 0", "“0” is no amount in EUR."),
+    Case(Reason.BAD_LINK, "ben", "group", "!product add Mug 9 shop.example", "That is no link."),
+    Case(Reason.BAD_LINK, "ben", "group", "!product add Mug 9 ftp://shop.example/", "That is no link."),
+    Case(Reason.BAD_LINK, "ben", "group", "!product add Mug 9 javascript:alert(1)", "That is no link."),
+    Case(Reason.BAD_LINK, "ben", "group", "!product add Mug 9 https://u:p@shop.example/", "That is no link."),
+    *(
+        Case(Reason.BAD_QUANTITY, "ana", "card", typed, QUANTITY)
+        for typed in ("+0", "+-3", "+99999999999999999999", "2,5", "+1.5", "3", "+2 please", "+", "-2", "+²", "+٣")
+    ),
+    *(
+        Case(Reason.BAD_QUANTITY, "ana", "group", typed, QUANTITY)
+        for typed in ("!pledge 1e9", "!pledge -3", "!pledge 2,5", "!pledge two", "!pledge 10000", "!pledge 5-2",
+                      "!pledge 0-2", "!pledge 2-99999", "!pledge 99999999999999999999", "!pledge 2 max", "!pledge 0x2")
+    ),
+    Case(Reason.BAD_QUANTITY, "ana", "direct", "+0", QUANTITY),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 10:79 lots until friday", "“lots” is no tier."),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 0:79 until friday", "A tier's minimum is a whole"),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 10:0 until friday", "A tier's price must be above"),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 10:79 9:69 until friday", "Tiers go up: after 10"),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 10:79 20:79 until friday", "The price must fall"),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 10:79 until friday cap 9", "With a cap of 9"),
+    Case(Reason.BAD_TIERS, "ben", "group", "!buy open merino-throw 10:79 until friday pack 0", "The pack and the cap"),
+    Case(
+        Reason.BAD_TIERS, "ben", "group",
+        f"!buy open merino-throw {' '.join(f'{n}:{50 - n}' for n in range(1, 12))} until friday", "A group buy has 1 to",
+    ),
+    Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until the cows come home", FORMAT),
+    Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until", FORMAT),
+    Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until 25:61", FORMAT),
+    Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until 1.1.2020", "That deadline has already"),
+    Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until 1.1.2029", "That deadline is more than"),
+    Case(Reason.BAD_USER_ID, "ben", "desk", "!invite ana", "I need a whole Matrix id"),
+    Case(Reason.BAD_USER_ID, "ben", "desk", "!invite @ana:fake.test<b>", "I need a whole Matrix id"),
+    Case(Reason.BAD_USER_ID, "rosa", "direct", "!concierge add ben", "I need a whole Matrix id"),
+    Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap 1', "A group's cap is from 2 to 500."),
+    Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap 501', "A group's cap is from 2 to 500."),
+    Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap ²', "A group's cap is from 2 to 500."),
+    Case(Reason.UNKNOWN_COMMAND, "ana", "direct", "!frobnicate", "There is no !frobnicate. Send me !help"),
+    Case(Reason.UNKNOWN_COMMAND, "ana", "group", "!pleged 3", "There is no !pleged. Did you mean !pledge?"),
+    Case(Reason.NOT_UNDERSTOOD, "ana", "direct", "is it soft?", "I am the group's stage crew and read commands only"),
+    Case(Reason.NO_GROUP, "ana", "direct", "!invite @pia:fake.test", "I know of no group in which you could do that."),
+    Case(Reason.NO_GROUP, "ben", "direct", "!concierge add @ana:fake.test", "I know of no group in which you could"),
+    Case(Reason.WHICH_GROUP, "rosa", "direct", "!invite @pia:fake.test", "In which group? Add its id", two_groups),
+    Case(Reason.NO_BUY, "ana", "group", "!pledge 3", "There is no open group buy that this could be for.", closed),
+    Case(Reason.NO_BUY, "ana", "direct", "+3", "There is no open group buy that this could be for.", closed),
+    Case(Reason.NO_BUY, "ben", "group", "!buy close nosuch", "There is no open group buy that this could be for."),
+    Case(Reason.WHICH_BUY, "ana", "group", "!pledge 3", "Which group buy? Reply to its card", two_buys),
+    Case(Reason.WHICH_BUY, "ben", "group", "!buy close", "Which group buy? Reply to its card", two_buys),
+    Case(Reason.NO_PRODUCT, "ben", "group", "!buy open Sofa 10:79 until friday", "There is no product “Sofa” in this"),
+    Case(Reason.WHICH_PRODUCT, "ben", "group", "!buy open throw 10:79 until friday", "Several products", a_second_throw),
+    Case(Reason.GROUP_FULL, "rosa", "direct", "!invite @pia:fake.test books", "The group is full: all 2", a_full_group),
+    Case(Reason.GROUP_FULL, "rosa", "direct", "!concierge add @pia:fake.test books", "The group is full", a_full_group),
+    Case(Reason.ALREADY_HERE, "ben", "desk", "!invite @ana:fake.test", "That person is already in the group."),
+    Case(Reason.ALREADY_INVITED, "ben", "desk", "!invite @pia:fake.test", "That person is already invited", pia_is_invited),
+    Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @ben:fake.test", "That person is a concierge of"),
+    Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @rosa:fake.test", "That person is a concierge of"),
+    Case(Reason.NO_CONCIERGE, "rosa", "direct", "!concierge remove @ana:fake.test", "That person is no concierge"),
+    Case(Reason.NO_CONCIERGE, "rosa", "direct", "!concierge remove @rosa:fake.test", "That person is no concierge"),
+    Case(Reason.NO_CONCIERGE, "rosa", "direct", "!concierge remove @sam:remote.test", "That person is no concierge"),
+    Case(Reason.OWN_ACCOUNT, "ben", "desk", "!invite @coterie:fake.test", "That is my own account."),
+    Case(Reason.OWN_ACCOUNT, "rosa", "direct", "!concierge remove @coterie:fake.test", "That is my own account."),
+    Case(Reason.TOO_LATE, "ana", "card", "+2", LATE, closed),
+    Case(Reason.TOO_LATE, "ana", "card", "!pledge 2", LATE, closed),
+    Case(Reason.TOO_LATE, "ana", "card by direct message", "!withdraw", LATE, closed),
+    Case(Reason.NOT_OPEN, "ben", "card", "!buy close", "This group buy is not open any more.", closed),
+    Case(Reason.NOTHING_PLEDGED, "ana", "group", "!withdraw", "You have pledged nothing in this group buy"),
+    Case(Reason.NOTHING_PLEDGED, "ana", "direct", "!pledge 0", "You have pledged nothing in this group buy"),
+    Case(Reason.ALREADY_OPEN, "ben", "group", OPEN, "There is an open group buy for this product already ("),
+    Case(Reason.NOT_SKU, "ben", "group", f"{THROW} sku a/b", "A SKU has letters, digits, dots and dashes"),
+    Case(Reason.SKU_TAKEN, "ben", "group", f"{THROW} sku merino-throw", "The SKU merino-throw is taken in this group."),
+]  # fmt: skip
+ELSEWHERE = {  # tests of their own below
+    Reason.WRONG_PLACE: "typed in the group, it is removed there",
+    Reason.EDITED: "needs an edit",
+    Reason.STILL_CREATING: "nobody can say anything before the rooms exist",
+}
+
+
+def test_every_reason_for_a_refusal_has_its_test() -> None:
+    assert {case.reason for case in CASES} | set(ELSEWHERE) == set(Reason)
+
+
+async def all_rows(play: Journey) -> str:
+    """Everything that decisions write, revisions (which count locks) left out."""
+    found: dict[str, Any] = {}
+    for table in TABLES:
+        rows = await play.service.rows(f"SELECT * FROM {table}")
+        rows = [{k: v for k, v in row.items() if k != "revision"} for row in rows]
+        found[table] = sorted(rows, key=lambda row: json.dumps(row, default=str))
+    return json.dumps(found, indent=1, default=str)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{c.reason}-{c.who}-{c.where}-{c.typed[:24]}" for c in CASES])
+async def test_a_refused_request_is_answered_privately_and_changes_nothing(
+    case: Case, shop: Journey, hs: FakeHomeserver
+) -> None:
+    await case.before(shop)
+    who = shop.person(case.who)
+    direct = await shop.direct(who)
+    room = {"group": shop.group, "card": shop.group, "desk": shop.desk}.get(case.where, direct)
+    rows, told, desk = await all_rows(shop), len(shop.told(who)), len(shop.posted(shop.desk))
+    events, rooms = len(shop.room.events), len(hs.world.rooms)
+    asked = await shop.say(who, case.typed, to=room, reply_to=shop.card if "card" in case.where else None)
+    assert shop.signs(asked) == ["⚠️"]
+    answers = shop.posted(shop.desk)[desk:] if case.where == "desk" else shop.told(who)[told:]
+    assert len(answers) == 1 and answers[0].startswith(case.answer), answers
+    assert len(shop.told(who)) == told + (case.where != "desk")
+    assert await all_rows(shop) == rows
+    in_group = [(e.type, e.relation.get("event_id")) for e in shop.room.events[events:] if e.sender == hs.bot]
+    assert in_group == ([("m.reaction", asked)] if room == shop.group else [])
+    assert len(hs.world.rooms) == rooms
+
+
+@pytest.mark.parametrize("key", ["+0", "+99999999999999999999", "+-1", "+1.5", "+two"])
+async def test_a_refused_reaction_is_removed_with_a_line(shop: Journey, hs: FakeHomeserver, key: str) -> None:
+    rows, events = await all_rows(shop), len(shop.room.events)
+    reaction = await shop.react(shop.ana, key)
+    assert shop.told(shop.ana) == [QUANTITY] and await all_rows(shop) == rows
+    redaction = hs.event(reaction).redaction
+    assert redaction is not None and redaction.sender == hs.bot
+    assert shop.room.events[events + 1 :] == [redaction]
+
+
+@pytest.mark.parametrize(
+    ("who", "typed"),
+    [
+        ("ben", "!invite @pia:fake.test"),
+        ("ana", "!invite @pia:fake.test"),
+        ("rosa", "!concierge add @ana:fake.test"),
+        ("rosa", '!group create "Another"'),
+    ],
+)
+async def test_what_would_expose_people_is_refused_in_the_group_and_removed_there(
+    shop: Journey, hs: FakeHomeserver, who: str, typed: str
+) -> None:
+    person = shop.person(who)
+    rows, told, events = await all_rows(shop), len(shop.told(person)), len(shop.room.events)
+    asked = await shop.say(person, typed)
+    name = typed[1:].partition(" ")[0]
+    assert shop.told(person)[told:] == [
+        f"To keep people's names private, !{name} does not work in the group, and your message was removed there. "
+        "Send it to me here instead."
+    ]
+    assert hs.event(asked).redaction is not None and hs.event(asked).content == {}
+    assert [event.type for event in shop.room.events[events + 1 :]] == ["m.reaction", "m.room.redaction"]
+    assert await all_rows(shop) == rows and not shop.person("pia").invitations
+
+
+async def test_an_edit_is_refused_wherever_it_is_made(shop: Journey, hs: FakeHomeserver) -> None:
+    direct = await shop.direct(shop.ana)
+    pledge = await shop.tell(shop.ana, "+2")
+    rows, events = await all_rows(shop), len(shop.room.events)
+    edit = shop.ana.edit(direct, pledge, "+9")
+    await shop.rest()
+    assert shop.signs(edit) == ["⚠️"] and "stays at 2" in shop.told(shop.ana)[-1]
+    assert await all_rows(shop) == rows and len(shop.room.events) == events
+
+
+async def test_nothing_can_be_asked_of_a_group_whose_rooms_are_still_being_made(
+    play: Journey, service: Service
+) -> None:
+    unmade = Group(GroupId("unmade"), "Wool", UserId(play.rosa.mxid), 10, "EUR", "en", "UTC")
+    rosa = Member(unmade.id, unmade.owner, Presence.JOINED, 100, Number(1))
+    product = Product(ProductId("p"), unmade.id, "p", "P", 100, "EUR", "https://x.example", Number(1), 0)
+    async with service.store.unit() as unit:
+        await unit.groups.add(unmade, unit.now)
+    rows = await all_rows(play)
+    for ask in (
+        lambda work: groups.invite(work, unmade.id, UserId(play.ana.mxid)),
+        lambda work: groups.add_concierge(work, unmade.id, UserId(play.ana.mxid)),
+        lambda work: products.add(work, rosa, products.AddProduct("P", 100, "https://x.example")),
+        lambda work: buys.open_buy(work, rosa, product, Terms("EUR", (), 0)),
+    ):
+        async with service.store.unit() as unit:
+            refusal = await ask(Work(unit, service.config, Cause("$x", unit.now)))
+        assert isinstance(refusal, Refusal) and refusal.reason is Reason.STILL_CREATING
+    assert await all_rows(play) == rows
+    told = await play.tell(play.rosa, "!invite @ana:fake.test")
+    assert play.signs(told) == ["⚠️"] and play.told(play.rosa)[-1].startswith("I know of no group")
+
+
+async def test_other_bots_commands_in_the_group_are_left_alone(shop: Journey, hs: FakeHomeserver) -> None:
+    events = len(shop.room.events)
+    for typed in ("!weather vienna", "!!!", "! hello", "!1"):
+        await shop.say(shop.ana, typed)
+    assert len(shop.room.events) == events + 4 and shop.told(shop.ana) == []

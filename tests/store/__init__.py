@@ -1,0 +1,1 @@
+"""The database: every test on SQLite and on PostgreSQL."""

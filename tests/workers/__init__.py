@@ -1,0 +1,1 @@
+"""Inbox, outbox and timers at work: order, calm, and what becomes of what fails."""
