@@ -121,6 +121,8 @@ async def _work(config: Config, store: Store, homeserver: Homeserver, crew: Crew
             await _prepare(config, store, homeserver, crew)
             log.info("working as %s", config.bot_mxid)
             await crew.work(lost)
+            if lost.is_set():
+                raise db.LockLost("the database closed the connection that held the lock; start coterie again")
     finally:
         stop.set()
 

@@ -268,13 +268,11 @@ async def _on_invited(work: Work, answer: Answer) -> None:
 
 
 async def _on_card(work: Work, answer: Answer) -> None:
-    if "error" not in answer:
-        await buys.card_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
+    await buys.card_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
 
 
 async def _on_product_card(work: Work, answer: Answer) -> None:
-    if "error" not in answer:
-        await products.shown(work, ProductId(answer["subject"]), EventId(answer["event_id"]))
+    await products.shown(work, ProductId(answer["subject"]), EventId(answer["event_id"]))
 
 
 async def _on_picture(work: Work, answer: Answer) -> None:
@@ -295,6 +293,15 @@ async def _on_hour(work: Work, subject: str) -> None:
 
 async def _on_card_due(work: Work, subject: str) -> None:
     await buys.refresh_card(work, BuyId(subject))
+
+
+async def _on_state_due(work: Work, subject: str) -> None:
+    await buys.forget_state(work, BuyId(subject))
+
+
+async def _on_invitation_due(work: Work, subject: str) -> None:
+    group_id, _, user_id = subject.partition(" ")
+    await groups.invitation_expired(work, GroupId(group_id), UserId(user_id))
 
 
 PRUNE = "prune"
@@ -329,5 +336,7 @@ TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
     "deadline": _on_deadline,
     "hour": _on_hour,
     "card": _on_card_due,
+    "state": _on_state_due,
+    "invitation": _on_invitation_due,
     PRUNE: _on_prune,
 }

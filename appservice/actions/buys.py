@@ -113,6 +113,12 @@ async def settle(work: Work, buy_id: BuyId) -> None:
         await record(work, buy, group_buy.decide(buy, Settle(ids)), None)
 
 
+async def forget_state(work: Work, buy_id: BuyId) -> None:
+    """Take a buy that has ended out of the rooms' state."""
+    for card in await work.unit.buys.cards(buy_id):
+        await work.owe(SendState(card.room_id, wire_buy.TYPE, buy_id, {}))
+
+
 async def announce_last_hour(work: Work, buy_id: BuyId) -> None:
     """Say that a buy closes in an hour."""
     buy = await work.unit.buys.lock(buy_id)

@@ -17,6 +17,8 @@ from appservice.store.ledger import Entry
 from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import fresh_id
 
+DAY_MS = 24 * 3_600_000
+
 
 @dataclass(frozen=True, slots=True)
 class CreateGroup:
@@ -86,7 +88,21 @@ async def invite(work: Work, group_id: GroupId, user_id: UserId, *, power: int =
     member = replace(base, presence=Presence.INVITED, power=power, invited_by=work.cause.sender)
     await work.unit.groups.save_member(member, work.unit.now)
     await work.owe(Invite(group.room_id, user_id, answer="invited", subject=group.id))
+    expires_at = work.unit.now + work.config.groups.invitation_days * DAY_MS
+    await work.unit.timers.set("invitation", f"{group_id} {user_id}", expires_at)
     return None
+
+
+async def invitation_expired(work: Work, group_id: GroupId, user_id: UserId) -> None:
+    """Take back an invitation that was not answered in time, and give its seat back."""
+    group = await work.unit.groups.lock(group_id)
+    member = await work.unit.groups.member(group_id, user_id)
+    if member is None or member.presence is not Presence.INVITED or group.room_id is None:
+        return
+    await work.unit.groups.save_member(replace(member, presence=Presence.LEFT), work.unit.now)
+    await work.owe(Kick(group.room_id, user_id, reason="the invitation has expired"))
+    if member.invited_by:
+        await work.owe(Tell(member.invited_by, notice(words.invitation_expired(user_id, group))))
 
 
 async def invitation_failed(work: Work, group_id: GroupId, room_id: RoomId, user_id: UserId, errcode: str) -> None:

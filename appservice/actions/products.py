@@ -9,7 +9,7 @@ from appservice.domain.member import Member
 from appservice.domain.product import Picture, Product, sku_from
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present import card, words
-from appservice.present.acknowledge import acknowledge
+from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.text import notice
 from appservice.store.unit import fresh_id
 
@@ -45,7 +45,7 @@ async def add(work: Work, member: Member, request: AddProduct) -> Refusal | None
         posted_at=work.unit.now,
     )
     await work.unit.products.add(product)
-    await work.owe(*acknowledge(work.cause))
+    await work.owe(*acknowledge(work.cause), answer(work.cause, words.product_posted(product)))
     if request.picture_in is None:
         await work.owe(*card.product_events(group.room_id, product, group))
     else:

@@ -20,13 +20,16 @@ from appservice.domain.group_buy import (
     UnitsWithdrawn,
     evolve,
 )
-from appservice.domain.ids import Number, UserId
+from appservice.domain.ids import Number
+from appservice.domain.member import Member
 from appservice.domain.product import Product
 from appservice.domain.refusal import Refusal
 from appservice.present import news
 from appservice.store.ledger import Entry
 from appservice.wire import group_buy as wire_buy
 
+STATE_KEPT_MS = 24 * 3_600_000
+"""So long after its end a buy stays in the rooms' state, which every joiner reads in full."""
 EDIT_GAP_MS = 5_000
 """A card is edited at most once in this time."""
 
@@ -95,6 +98,7 @@ async def _finish(work: Work, buy: GroupBuy, success: Succeeded | None) -> None:
     """Tell the room, the desk and every pledger how the buy has ended."""
     group, product = await _setting(work, buy)
     await work.unit.timers.clear("hour", buy.id)
+    await work.unit.timers.set("state", buy.id, work.unit.now + STATE_KEPT_MS)
     orders = {order.number: order for order in success.orders} if success else {}
     if success is not None:
         await work.unit.buys.add_orders(buy, success.orders, work.unit.now)
@@ -105,7 +109,7 @@ async def _finish(work: Work, buy: GroupBuy, success: Succeeded | None) -> None:
     for number in buy.numbers():
         member = await work.unit.groups.member_by_number(group.id, number)
         order = orders.get(number)
-        await work.owe(_last_word(work, member.user_id, buy, product, group, success, number, order))
+        await work.owe(_last_word(work, member, buy, product, group, success, number, order))
     if success is not None and group.desk_id is not None:
         aliases = {m.number: m.alias or "" for m in await work.unit.groups.members(group.id) if m.number}
         await work.owe(news.desk_summary(group.desk_id, buy, product, group, success, aliases))
@@ -114,13 +118,13 @@ async def _finish(work: Work, buy: GroupBuy, success: Succeeded | None) -> None:
 
 
 def _last_word(
-    work: Work, user_id: UserId, buy: GroupBuy, product: Product, group: Group, success: Succeeded | None,
+    work: Work, member: Member, buy: GroupBuy, product: Product, group: Group, success: Succeeded | None,
     number: Number, order: Order | None,
 ) -> Effect:  # fmt: skip
     if order is None:
-        return news.not_included(user_id, buy, product, success.clearing if success else None, number)
+        return news.not_included(member.user_id, buy, product, success.clearing if success else None, number)
     link = news.purchase_link(work.config.purchase.link, buy, product, order)
-    return news.receipt(user_id, buy, product, group, order, buy.units_of(number), link)
+    return news.receipt(member, buy, product, group, order, buy.units_of(number), link)
 
 
 async def publish(work: Work, buy: GroupBuy) -> None:

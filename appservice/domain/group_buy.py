@@ -257,7 +257,8 @@ def _pledge_facts(buy: GroupBuy, request: Add | Set | Withdraw) -> list[Fact] | 
     have = sum(tranche.quantity for tranche in mine)
     match request:
         case Add(number, units, id, position):
-            if not units >= 1 or have + units > MOST_UNITS:
+            flexible = sum(tranche.flex for tranche in mine)
+            if not units >= 1 or have + units + flexible > MOST_UNITS:
                 return refuse(Reason.BAD_QUANTITY, most=MOST_UNITS)
             max_price = mine[0].max_price if mine else None
             return [TrancheAdded(Pledged(id, number, units, position, 0, max_price))]

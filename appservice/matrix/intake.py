@@ -14,6 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from appservice.domain.ids import UserId
+from appservice.matrix.body import read_json
+from appservice.store.db import is_transient
 from appservice.store.inbox import NewArrival
 from appservice.wire.event import Event, parse_event
 
@@ -76,24 +78,24 @@ class Intake:
         return response
 
     async def _transaction(self, request: web.Request) -> web.Response:
-        body = await _json_object(request)
-        raw_events = body.get("events")
-        if not isinstance(raw_events, list) or len(raw_events) > MOST_EVENTS:
-            raise Refused(400, "M_BAD_JSON", "events must be a list")
-        arrivals = await self._arrivals(raw_events)
+        body = await request.read()
+        try:
+            arrivals = await self._arrivals(_events(body))
+        except RecursionError:  # a member can nest deeper than this Python reads; a refusal would be for ever
+            log.warning("a transaction was nested too deeply, its depths were cut off")
+            arrivals = await self._arrivals(_events(body, shallow=True))
         if arrivals:  # a transaction without anything for us is answered without a commit: replaying it is harmless
             new = await self._journal(arrivals)
-            log.debug("journaled %d of %d events", new, len(raw_events))
+            log.debug("journaled %d of %d events", new, len(arrivals))
         return web.json_response({})
 
     async def _arrivals(self, raw_events: list[Any]) -> list[NewArrival]:
         parsed = [(raw, parse_event(raw)) for raw in raw_events]
-        wanted = await self._wanted([event for _, event in parsed if event is not None])
+        wanted = await self._wanted_ids([event for _, event in parsed if event is not None])
         arrivals = []
         for raw, event in parsed:
-            text = _storable(raw)
-            if event is None or text is None:
-                text = text or json.dumps({"unreadable": "nested too deeply"})
+            text = json.dumps(raw)  # in ASCII: NUL and lone surrogates stay escaped, which both engines can keep
+            if event is None:
                 digest = hashlib.sha256(text.encode()).hexdigest()
                 log.warning("an event that is none was journaled, to be parked")
                 arrivals.append(NewArrival(f"malformed {digest}", MALFORMED, MALFORMED, text))
@@ -101,8 +103,30 @@ class Intake:
                 arrivals.append(NewArrival(event.event_id, event.room_id, event.type, text))
         return arrivals
 
+    async def _wanted_ids(self, events: list[Event]) -> set[str]:
+        """Tell which events are written down; one about which that cannot be told is, for the inbox to park."""
+        try:
+            return await self._wanted(events)
+        except Exception as error:
+            if is_transient(error):
+                raise
+        told: list[Event] = []
+        found: set[str] = set()
+        for event in events:
+            try:
+                found |= await self._wanted([*told, event])
+                told.append(event)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                log.error("an event could not be told from chatter: %s", type(error).__name__)
+                found.add(event.event_id)
+        return found
+
     async def _ping(self, request: web.Request) -> web.Response:
-        await _json_object(request)
+        body = await request.read()
+        if body:  # the spec does not ask for one
+            _json_object(body)
         return web.json_response({})
 
     async def _user(self, request: web.Request) -> web.Response:
@@ -121,22 +145,21 @@ class Intake:
         return web.json_response(dict(parts), status=200 if all(parts.values()) else 503)
 
 
-def _storable(raw: object) -> str | None:
-    """Give JSON in ASCII: NUL and lone surrogates stay escaped, which both engines can keep."""
-    try:
-        return json.dumps(raw)
-    except RecursionError:
-        return None
+def _events(body: bytes, *, shallow: bool = False) -> list[Any]:
+    events = _json_object(body, shallow=shallow).get("events")
+    if not isinstance(events, list) or len(events) > MOST_EVENTS:
+        raise Refused(400, "M_BAD_JSON", "events must be a list")
+    return events
 
 
-async def _json_object(request: web.Request) -> dict[str, Any]:
+def _json_object(body: bytes, *, shallow: bool = False) -> dict[str, Any]:
     try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError) as error:
+        value = read_json(body, shallow=shallow)
+    except ValueError as error:
         raise Refused(400, "M_NOT_JSON", "The body is not JSON") from error
-    if not isinstance(body, dict):
+    if not isinstance(value, dict):
         raise Refused(400, "M_BAD_JSON", "The body is not a JSON object")
-    return body
+    return value
 
 
 @web.middleware

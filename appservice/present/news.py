@@ -11,6 +11,7 @@ from appservice.domain.effect import SendEvent, Tell
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Order, Succeeded, units_by_number
 from appservice.domain.ids import Number, RoomId, UserId
+from appservice.domain.member import Member
 from appservice.domain.money import to_decimal
 from appservice.domain.product import Product
 from appservice.present.amounts import moment, money
@@ -59,14 +60,15 @@ def failed(room_id: RoomId, buy: GroupBuy, product: Product) -> SendEvent:
 
 
 def receipt(
-    user_id: UserId, buy: GroupBuy, product: Product, group: Group, order: Order, pledged: int, link: str
+    member: Member, buy: GroupBuy, product: Product, group: Group, order: Order, pledged: int, link: str
 ) -> Tell:
     """Give the direct message that says what one member owes and where to pay it."""
+    user_id, alias = member.user_id, member.alias
     each = money(order.unit_price, buy.terms.currency, group.locale)
     total = money(order.total, buy.terms.currency, group.locale)
     fewer = f" ({order.units} of your {pledged}: the rest found no place)" if order.units < pledged else ""
     sums = f"{order.units} × {each} = {total}{fewer}"
-    small = f"Order {order.id}, line {order.line_id} of the published result in “{group.name}”."
+    small = f"Order {order.id} of {alias} in “{group.name}”; line {order.line_id} of the published result."
     text = Text(
         f"Receipt: {product.name}\n{sums}\nPay here: {link}\n{small}",
         f"<strong>Receipt: {esc(product.name)}</strong><br>{esc(sums)}<br>"
@@ -96,7 +98,8 @@ def desk_summary(
 ) -> SendEvent:
     """Give the list of orders for the concierges, by alias."""
     total = money(sum(order.total for order in fact.orders), buy.terms.currency, group.locale)
-    head = f"{product.name} ({buy.id}) closed: {_units(fact.clearing.total)}, {len(fact.orders)} orders, {total}."
+    orders = "1 order" if len(fact.orders) == 1 else f"{len(fact.orders)} orders"
+    head = f"{product.name} ({buy.id}) closed: {_units(fact.clearing.total)}, {orders}, {total}."
     rows = [
         f"{aliases[order.number]}: {order.units}, {money(order.total, buy.terms.currency, group.locale)}"
         for order in fact.orders

@@ -1,4 +1,4 @@
-"""Every sentence that a person reads, except the card's and the receipt's layout. One voice: short, plain, no cheer."""
+"""Sentences that people read; those of cards and news stand with their layout. One voice: short, plain, no cheer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -101,8 +101,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NO_BUY: lambda d: "There is no open group buy that this could be for.",
     Reason.WHICH_BUY: lambda d: _choices("Which group buy? Reply to its card, or add its id at the end:", d["choices"]),
     Reason.NO_PRODUCT: lambda d: (
-        f"There is no product “{_short(d['product'])}” in this group. "
-        'Add it first: !product add "Name" 89.00 https://…'
+        f'There is no product “{_short(d["product"])}” in this group. Add it first: !product add "Name" 89.00 https://…'
     ),
     Reason.WHICH_PRODUCT: lambda d: _choices("Several products match. Name one by its SKU:", d["choices"]),
     Reason.GROUP_FULL: lambda d: f"The group is full: all {d['cap']} seats are taken.",
@@ -112,7 +111,9 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NO_CONCIERGE: lambda d: "That person is no concierge of the group.",
     Reason.OWN_ACCOUNT: lambda d: "That is my own account.",
     Reason.STILL_CREATING: lambda d: "The group's rooms are still being made. Try again in a moment.",
-    Reason.TOO_LATE: lambda d: "Too late: this group buy is closed. Nothing changed, and you owe nothing for this.",
+    Reason.TOO_LATE: lambda d: (
+        "Too late: this group buy is closed, so nothing changed. If you are in, your receipt says what you owe."
+    ),
     Reason.NOT_OPEN: lambda d: "This group buy is not open any more.",
     Reason.NOTHING_PLEDGED: lambda d: "You have pledged nothing in this group buy, so there is nothing to withdraw.",
     Reason.EDITED: lambda d: (
@@ -121,7 +122,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
             f", so your pledge stays at {d['units']}. To change it, write !pledge and the number you want; !withdraw "
             "takes it back."
             if d.get("units")
-            else ". Please send it again as a new message."
+            else ". If you want something else, send it as a new message."
         )
     ),
     Reason.ALREADY_OPEN: lambda d: f"There is an open group buy for this product already ({d['buy']}).",
@@ -164,6 +165,17 @@ def _why_not_invited(errcode: str) -> str:
         "M_NOT_FOUND": "there is no such account",
         "UNREACHABLE": "their server cannot be reached",
     }.get(errcode, "their server or ours refused it")
+
+
+def invitation_expired(user_id: str, group: Group) -> str:
+    return f"{user_id} has not answered the invitation to “{group.name}”. It has expired, and the seat is free again."
+
+
+def product_posted(product: Product) -> str:
+    return (
+        f"Posted {product.name}, SKU {product.sku}. To open a group buy of it: "
+        f"!buy open {product.sku} 10:79 25:69 until friday 18:00"
+    )
 
 
 def invited(user_id: str, group: Group) -> str:

@@ -182,6 +182,9 @@ def _pool(url: str) -> AsyncDatabase:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
     """Open the database at the URL, at the newest schema. Raises NewerSchema where it has one that is newer still."""
+    path = _sqlite_path(url)
+    if path is not None and path.parent.is_dir():
+        path.touch(mode=0o600)  # who is in which group is nobody else's business
     pool = _pool(url)
     database = Database(pool)
     try:
@@ -288,6 +291,10 @@ async def _raw(url: str) -> AsyncIterator[Any]:
 
 class AlreadyRunning(Exception):
     """Another Coterie works on this SQLite file."""
+
+
+class LockLost(Exception):
+    """Another instance may work on this database now."""
 
 
 @asynccontextmanager

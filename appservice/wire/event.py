@@ -7,7 +7,6 @@ from typing import Any
 from appservice.domain.ids import EventId, RoomId, UserId
 from appservice.wire.content import mapping_at, text_at
 
-
 UNREADABLE = "coterie.unreadable"
 """Stands for the type of an event whose type or state key is no text that could be kept. Clients can send such events;
 they concern nobody here."""
@@ -33,6 +32,8 @@ def parse_event(raw: object) -> Event | None:
     event_id, room_id, sender = (text_at(raw, name) for name in ("event_id", "room_id", "sender"))
     content, raw_type, raw_key = mapping_at(raw, "content"), raw.get("type"), raw.get("state_key")
     if event_id is None or room_id is None or sender is None or content is None:
+        return None
+    if (event_id[0], room_id[0], sender[0]) != ("$", "!", "@"):  # our own ids of arrivals begin otherwise
         return None
     if not isinstance(raw_type, str) or not isinstance(raw_key, str | None):
         return None

@@ -19,5 +19,4 @@ def format_product(product: Product) -> dict[str, Any]:
         "price": product.price,
         "priceCurrency": product.currency,
         "exponent": exponent(product.currency),
-        "availability": "InStock",
     }

@@ -89,8 +89,10 @@ class Lanes:
 
     async def _wind_up(self, grace_s: float) -> None:
         tasks = list(self._busy.values())
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=grace_s)
+        finally:  # cancelled a second time, too: no task may be left to the closed database
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,8 @@ from appservice.clock import Clock
 from appservice.domain.effect import CreateRoom, Effect, Invite, Join, ReadEvent
 from appservice.matrix.homeserver import HomeserverError
 from appservice.routes import ANSWER
-from appservice.store.inbox import NewArrival
+from appservice.store.db import is_transient
+from appservice.store.inbox import MOST_ATTEMPTS, NewArrival
 from appservice.store.outbox import Owed
 from appservice.store.unit import Store
 from appservice.workers.lanes import Lanes
@@ -20,6 +21,9 @@ log = logging.getLogger("coterie.outbox")
 LONGEST_WAIT_MS = 300_000
 _REMOTE_ATTEMPTS = 4
 """How often an invitation or a join is tried while another server fails; then whoever asked is told."""
+
+_ANSWERED = (CreateRoom, Invite, Join, ReadEvent)
+"""What may well be refused: whoever asked is told. Any other refusal is a fault, set aside for the operator."""
 
 Perform = Callable[[Effect, str], Awaitable[dict[str, Any]]]
 
@@ -49,10 +53,20 @@ async def send_head(store: Store, clock: Clock, perform: Perform, lane: str) -> 
     if owed is None:
         return False
     try:
-        outcome = await perform(owed.effect, owed.id)
+        return await _done(store, owed, await perform(owed.effect, owed.id))
     except HomeserverError as error:
         return await _failed(store, clock, owed, error)
-    return await _done(store, owed, outcome)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.debug("effect e%d", owed.seq, exc_info=error)
+        return await _failed(store, clock, owed, _fault(owed, error))
+
+
+def _fault(owed: Owed, error: Exception) -> HomeserverError:
+    """Give what was not foreseen as an error that is tried again, and in the end refused: its lane has to go on."""
+    status = 0 if owed.attempts + 1 < MOST_ATTEMPTS else 400
+    return HomeserverError(status, "UNFORESEEN", f"{type(error).__name__}: {error}")
 
 
 async def _done(store: Store, owed: Owed, outcome: dict[str, Any]) -> bool:
@@ -74,7 +88,7 @@ async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError
             await unit.outbox.postpone(owed, clock.now() + wait_ms, str(error))
         log.warning("effect e%d (%s) waits %d ms: %s", owed.seq, _kind(owed), wait_ms, error.errcode)
         return False
-    if getattr(owed.effect, "answer", None) is not None:
+    if isinstance(owed.effect, _ANSWERED) and owed.effect.answer is not None:
         log.warning("effect e%d (%s) was refused: %s", owed.seq, _kind(owed), error.errcode)
         return await _done(store, owed, {"error": "UNREACHABLE" if error.status >= 500 else error.errcode})
     async with store.unit() as unit:
@@ -85,8 +99,7 @@ async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError
 
 def _is_hopeless(owed: Owed, error: HomeserverError) -> bool:
     """Tell whether another server has failed us often enough; our own may take for ever."""
-    depends = isinstance(owed.effect, (CreateRoom, Invite, Join, ReadEvent))
-    return depends and error.status >= 500 and owed.attempts + 1 >= _REMOTE_ATTEMPTS
+    return isinstance(owed.effect, _ANSWERED) and error.status >= 500 and owed.attempts + 1 >= _REMOTE_ATTEMPTS
 
 
 def _brief(effect: Effect) -> dict[str, Any]:

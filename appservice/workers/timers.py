@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from appservice.clock import Clock
+from appservice.store.db import is_transient
 from appservice.store.timers import Timer
 from appservice.store.unit import Store, Unit
 from appservice.workers.lanes import POLL_MS
@@ -69,9 +70,10 @@ async def fire_timer(store: Store, fire: Fire, timer: Timer) -> None:
             if await unit.timers.claim(timer):
                 await fire(unit, timer)
     except Exception as error:
-        log.error("timer %s %s failed, tried again in %d s: %s", timer.kind, timer.subject, _RETRY_MS // 1000,
+        wait_ms = POLL_MS if is_transient(error) else _RETRY_MS
+        log.error("timer %s %s failed, tried again in %d s: %s", timer.kind, timer.subject, wait_ms // 1000,
                   type(error).__name__)  # fmt: skip
         log.debug("timer %s", timer.kind, exc_info=error)
         async with store.unit() as unit:
             if await unit.timers.claim(timer):
-                await unit.timers.set(timer.kind, timer.subject, unit.now + _RETRY_MS)
+                await unit.timers.set(timer.kind, timer.subject, unit.now + wait_ms)

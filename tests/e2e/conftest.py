@@ -106,9 +106,9 @@ def sent_by_services() -> dict[str, Event]:
     return {}
 
 
-@pytest_asyncio.fixture
-async def person(homeserver: Synapse, sent_by_services: dict[str, Event]) -> AsyncIterator[PersonFactory]:
-    """`await person("ana", on=federated[1], auto_join_from={bot})`: a new account, logged in and syncing."""
+@contextlib.asynccontextmanager
+async def people(homeserver: Synapse, sent_by_services: dict[str, Event]) -> AsyncIterator[PersonFactory]:
+    """New accounts on demand, logged in and syncing until the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def log_in(name: str, *, on: Synapse | None = None, auto_join_from: Iterable[str] = ()) -> Person:
@@ -125,6 +125,13 @@ async def person(homeserver: Synapse, sent_by_services: dict[str, Event]) -> Asy
 def _remember(seen: Sightings, sent: dict[str, Event]) -> None:
     state = (event for events in seen.state.values() for event in events.values())
     sent.update((event["event_id"], event) for event in (*state, *seen.all) if event["sender"].startswith("@coterie"))
+
+
+@pytest_asyncio.fixture
+async def person(homeserver: Synapse, sent_by_services: dict[str, Event]) -> AsyncIterator[PersonFactory]:
+    """`await person("ana", on=federated[1], auto_join_from={bot})`: a new account, logged in and syncing."""
+    async with people(homeserver, sent_by_services) as log_in:
+        yield log_in
 
 
 @pytest_asyncio.fixture
@@ -176,10 +183,9 @@ def circle(request: pytest.FixtureRequest, person: PersonFactory) -> CircleFacto
         service: Service | None = None,
         rosa: Person | None = None,
     ) -> Circle:
-        rosa = rosa or await person("rosa")
-        service = service or resident
-        assert service is not None, "this test has to bring its own service"
-        circle = await Circle.found(rosa, service, name, cap=cap)
+        where = service or resident
+        assert where is not None, "this test has to bring its own service"
+        circle = await Circle.found(rosa or await person("rosa"), where, name, cap=cap)
         await circle.appoint(*[one if isinstance(one, Person) else await person(one) for one in concierges])
         await circle.welcome(*[one if isinstance(one, Person) else await person(one) for one in members])
         return circle

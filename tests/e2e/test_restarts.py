@@ -97,6 +97,7 @@ async def test_pledges_around_a_kill_9_are_counted_once(mid_buy, moment: float) 
     await buy.ends_with_each_order_once()
 
 
+@pytest.mark.slow
 async def test_a_buy_outlives_a_restart_of_the_homeserver(mid_buy: Begin) -> None:
     buy = await mid_buy()
     homeserver = buy.here.service.homeserver
@@ -110,6 +111,7 @@ class Overlooked(Exception):
     """Not an AssertionError, so that no other failure passes for the expected one."""
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(
     strict=True,
     raises=Overlooked,
@@ -138,13 +140,13 @@ async def test_a_buy_whose_deadline_passed_while_the_service_was_down_still_clos
     buy = await mid_buy()
     here = buy.here
     await here.post_product(buy.ben, '"Linen towel" 19.00 https://shop.example/towel')
-    asked = await buy.ben.say(here.group, "!buy open linen 2:15 until in 4 seconds")
+    asked = await buy.ben.say(here.group, "!buy open linen 2:15 until in 3 seconds")
     card = (await buy.ana.sees(here.group, lambda e: BUY in e["content"], after=asked))["event_id"]
     await buy.ana.sees(here.group, lambda e: e["type"] == BUY and e["content"].get("card") == card)
     await buy.ana.say(here.group, "+2", reply_to=card)
     await buy.ana.sees(here.group, "Linen towel: the minimum order is reached")
     await here.service.stop()
-    await asyncio.sleep(4)
+    await asyncio.sleep(3)
     await here.service.start()
     await buy.ana.direct_message_from(here.bot, "2 × €15.00 = €30.00")
     await buy.ana.sees(here.group, "Linen towel: closed with 2 units at €15.00 each.")

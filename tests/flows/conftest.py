@@ -11,11 +11,13 @@ import pytest
 
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.journey import Journey
+from tests.flows.outcome import outcome
 from tests.flows.service import TOKENS, HandClock, Service
 from tests.flows.snapshot import Snapshot
 from tests.harness.postgres import Postgres
 
 _snapshots: dict[str, Snapshot] = {}
+_calm: dict[str, Any] = {}
 
 
 @pytest.fixture(scope="session")
@@ -122,3 +124,17 @@ async def shop(circle: Journey) -> Journey:
     if not circle.buy:
         await circle.open_buy()
     return circle
+
+
+@pytest.fixture
+async def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the main job comes to when nothing goes wrong; played once."""
+    if not _calm:
+        clock = HandClock()
+        database = f"sqlite:{tmp_path_factory.mktemp('calm') / 'coterie.db'}"
+        async with FakeHomeserver(clock=clock.now, **TOKENS) as hs, Service(hs, clock, database) as service:
+            await service.start()
+            play = Journey(hs, service)
+            await play.main_job()
+            _calm.update(await outcome(play))
+    return _calm

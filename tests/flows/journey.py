@@ -10,7 +10,7 @@ from tests.flows.homeserver import FakeHomeserver
 from tests.flows.homeserver_events import Event, Json
 from tests.flows.homeserver_people import Person
 from tests.flows.homeserver_rooms import Room
-from tests.flows.service import OWNER, Service
+from tests.flows.service import Service
 
 BUY = "shop.coterie.group_buy"
 PRODUCT = "shop.coterie.product"
@@ -143,6 +143,42 @@ class Journey:
         await self.say(self.ben, f"!buy close {self.buy}")
         await self.settle()
 
+    async def main_job(self) -> None:
+        """The whole main job, with second thoughts, a mistake, somebody who leaves and somebody who is late."""
+        await self.make_group(cap=20)
+        direct = await self.direct(self.rosa)
+        pia, sam = self.person("@pia:remote.test"), self.person("sam")
+        self.rosa.say(direct, f"!concierge add {self.ben.mxid}")
+        for person in (self.ana, self.otto, self.mia, pia, sam):
+            self.rosa.say(direct, f"!invite {person.mxid}")
+        await self.settle()
+        await self.open_buy("!buy open merino-throw 8:79 16:69 until friday 18:00 cap 40", picture=True)
+        pias, rosas = pia.create_direct(self.hs.bot), direct
+        first = self.ana.say(self.group, "+2", reply_to=self.card)
+        reaction = self.otto.react(self.group, self.card, "+5")
+        self.mia.say(self.group, "!pledge 2-3")
+        pia.say(pias, "!pledge 3")
+        sam.say(self.group, "!pledge 2 max 70")
+        await self.settle()
+        self.ana.say(self.group, "+4", reply_to=self.card)
+        self.otto.react(self.group, self.card, "+1")
+        pia.say(pias, "+2")
+        self.rosa.say(rosas, "!pledge 1")
+        self.mia.say(self.group, "+0", reply_to=self.card)
+        self.otto.edit(self.group, self.otto.say(self.group, "!pledge 6"), "!pledge 9")
+        await self.settle()
+        self.ana.redact(self.group, first)
+        self.otto.redact(self.group, reaction)
+        self.rosa.say(self.group, "!withdraw")
+        sam.leave(self.group)
+        await self.settle()
+        self.ana.say(self.group, "!pledge 5-9")
+        self.otto.react(self.group, self.card, "+2")
+        await self.settle()
+        await self.close()
+        self.mia.say(self.group, "+1", reply_to=self.card)
+        await self.settle()
+
     # ---- what can be seen ----------------------------------------------------------------
     @property
     def room(self) -> Room:
@@ -228,6 +264,3 @@ class Journey:
 
 def name_of(mxid: str) -> str:
     return mxid[1:].partition(":")[0]
-
-
-OWNER_ID = OWNER

@@ -70,7 +70,8 @@ def configured(hs: FakeHomeserver, port: int, database: str, **groups: Any) -> C
 class Service:
     """The service in this process. `rest()` returns when nothing is due any more at the clock's time.
 
-    `store` is a look of the test's own at the database, also while the service is stopped.
+    `store` is a look of the test's own at the database, also while the service is stopped. A `patient` one lets time
+    pass at each rest until nothing that failed is still to be tried again.
     """
 
     def __init__(self, hs: FakeHomeserver, clock: HandClock, database: str, **groups: Any) -> None:
@@ -79,6 +80,7 @@ class Service:
         self.config = configured(hs, self.port, database, **groups)
         self.store: Store
         self.known: dict[str, Any] = {}
+        self.patient = False
         self.stopped_itself = asyncio.Event()
         self._looking = AsyncExitStack()
         self._running: AsyncExitStack | None = None
@@ -136,7 +138,21 @@ class Service:
             await asyncio.sleep(0.002)
 
     async def rest(self, timeout: float = 15) -> None:
-        """Return when everything is delivered and nothing is due: the same twice, as one makes work for the other."""
+        """Return when everything is delivered and nothing is due."""
+        await self._calm(timeout)
+        while self.patient and (retry_at := await self._retry_at()) is not None:
+            self.clock.advance(max(0, retry_at - self.clock.now()))
+            self.ring()
+            await self._calm(timeout)
+
+    async def _retry_at(self) -> int | None:
+        """When something that has failed is tried again."""
+        query = "SELECT MIN(due_at) AS at FROM {} WHERE status = 'waiting' AND attempts > 0"
+        found = [(await self.rows(query.format(table)))[0]["at"] for table in ("arrival", "effect")]
+        return min((at for at in found if at is not None), default=None)
+
+    async def _calm(self, timeout: float) -> None:
+        """Wait until nothing is due: the same twice, as one makes work for the other."""
         end, calm = time.monotonic() + timeout, 0
         while calm < 2:
             await asyncio.sleep(0.002)
@@ -153,7 +169,7 @@ class Service:
             due_at = await self.next_due_at()
             now = self.clock.now()
             if due_at is None or due_at > target:
-                self.clock.advance(target - now)
+                self.clock.advance(max(0, target - now))
                 return
             self.clock.advance(max(0, due_at - now))
 

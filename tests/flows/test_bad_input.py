@@ -323,7 +323,9 @@ def test_the_first_and_the_last_day_that_there_is_are_refused(typed: str, zone: 
     assert isinstance(parse_deadline(typed, MONDAY, zone), Refusal)
 
 
-@pytest.mark.parametrize("link", ["https://[::1]@", "https://xn--zz--/", "https://a:99999/", "https://[x", "https:///p"])
+@pytest.mark.parametrize(
+    "link", ["https://[::1]@", "https://xn--zz--/", "https://a:99999/", "https://[x", "https:///p"]
+)
 async def test_links_that_are_none_are_refused(circle: Journey, link: str) -> None:
     assert parse_link(link) is None
     asked = await circle.say(circle.ben, f"!product add Mug 9 {link}")

@@ -195,10 +195,14 @@ async def test_a_concierges_state_event_is_put_back_and_the_desk_is_told(shop: J
     await shop.rest()
     assert shop.room.content(BUY, shop.buy) == before
     assert shop.room.content(BUY, "nonsense") == {}
-    assert shop.posted(shop.desk) == [
-        "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and end it "
-        "with !buy close."
-    ] * 2
+    assert (
+        shop.posted(shop.desk)
+        == [
+            "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and end it "
+            "with !buy close."
+        ]
+        * 2
+    )
 
 
 async def test_a_buy_of_another_group_cannot_be_shown_by_a_state_event(shop: Journey) -> None:

@@ -162,7 +162,8 @@ async def test_chatter_that_is_edited_into_a_pledge_is_answered_too(shop: Journe
     await shop.rest()
     assert await shop.pledged() == {} and shop.signs(edit) == ["⚠️"]
     assert shop.told(shop.ana) == [
-        "Editing changes nothing: what counts is what you wrote first. Please send it again as a new message."
+        "Editing changes nothing: what counts is what you wrote first. If you want something else, send it as a new "
+        "message."
     ]
 
 

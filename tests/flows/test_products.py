@@ -28,7 +28,6 @@ async def test_a_product_is_posted_as_a_card_that_every_client_shows(
             "price": 8900,
             "priceCurrency": "EUR",
             "exponent": 2,
-            "availability": "InStock",
         },
     }
     assert row["event_id"] == card.event_id and row["posted_by"] == 2

@@ -115,8 +115,9 @@ class Person(Watcher):
         return [e for e in self.seen.timeline[room] if e["sender"] == by and kind(e) == "message"]
 
     def direct_messages(self, by: str) -> list[Event]:
-        """New messages of a sender in direct rooms."""
-        return [e for room in self.seen.direct_rooms for e in self.new_messages(room, by)]
+        """New messages of a sender in direct rooms, in the order in which they came."""
+        told = (e for e in self.seen.all if e["sender"] == by and kind(e) == "message")
+        return [e for e in told if e["room_id"] in self.seen.direct_rooms]
 
     async def state(self, room: str, event_type: str, key: str = "") -> dict[str, Any] | None:
         """Content of a state event as the homeserver has it now; None if there is none."""

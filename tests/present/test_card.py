@@ -12,6 +12,7 @@ from appservice.domain.clearing import Tier
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Order, Pledged, Settle, Status, Succeeded, Terms, decide, evolve
 from appservice.domain.ids import BuyId, GroupId, Number, OrderId, ProductId, RoomId, UserId
+from appservice.domain.member import Member, Presence
 from appservice.domain.product import Picture, Product
 from appservice.domain.refusal import Reason, refuse
 from appservice.present import card, news, words
@@ -24,6 +25,7 @@ GROUP = Group(GroupId("wool7x"), "Wool circle", UserId("@rosa:x"), 20, "EUR", "e
               room_id=RoomId("!g"), desk_id=RoomId("!d"))  # fmt: skip
 PRODUCT = Product(ProductId("p1"), GROUP.id, "merino-throw", "Merino throw", 8900, "EUR",
                   "https://shop.example/throw?a=1&b=2", Number(1), NOW)  # fmt: skip
+ANA = Member(GROUP.id, UserId("@ana:x"), Presence.JOINED, number=Number(2), alias="Member 2")
 TIERS = (Tier(10, 7900), Tier(25, 6900))
 SAFE_TAGS = {"strong", "em", "code", "pre", "ul", "ol", "li", "blockquote", "a", "br", "hr", "details", "summary", "p"}
 
@@ -128,12 +130,12 @@ def test_a_receipt_says_what_is_owed_and_where_to_pay_it() -> None:
     order = Order(OrderId("w9h5qv8r"), "pnk2m8mr", Number(2), 2, 6900, 13800)
     link = news.purchase_link(None, a_buy(10), PRODUCT, order)
     assert link == "https://shop.example/throw?a=1&b=2&reference=w9h5qv8r&amount=138.00&currency=EUR"
-    told = news.receipt(UserId("@ana:x"), a_buy(10), PRODUCT, GROUP, order, 3, link)
+    told = news.receipt(ANA, a_buy(10), PRODUCT, GROUP, order, 3, link)
     assert told.content["body"] == (
         "Receipt: Merino throw\n"
         "2 × €69.00 = €138.00 (2 of your 3: the rest found no place)\n"
         f"Pay here: {link}\n"
-        "Order w9h5qv8r, line pnk2m8mr of the published result in “Wool circle”."
+        "Order w9h5qv8r of Member 2 in “Wool circle”; line pnk2m8mr of the published result."
     )
     assert told.content["msgtype"] == "m.text" and told.content["m.mentions"] == {"user_ids": ["@ana:x"]}
     assert told.content["shop.coterie.order"]["total"] == 13800
@@ -201,7 +203,7 @@ def test_names_and_links_never_become_html(name: str, query: str) -> None:
     contents = [
         card.card_content(buy, evil, GROUP, NOW),
         card.product_events(RoomId("!g"), evil, GROUP)[-1].content,
-        news.receipt(UserId("@a:x"), buy, evil, group, fact.orders[0], 10, evil.link).content,
+        news.receipt(replace(ANA, alias=f"<u>{name}"), buy, evil, group, fact.orders[0], 10, evil.link).content,
         news.desk_summary(RoomId("!d"), buy, evil, GROUP, fact, aliases).content,
     ]
     for content in contents:

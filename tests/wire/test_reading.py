@@ -172,3 +172,10 @@ def test_a_short_reply_that_starts_with_a_number_is_meant_as_a_pledge(text: str)
 @pytest.mark.parametrize("text", ["is it warm?", "", "2 of my friends would like to know more", "- no", "!pledge 2"])
 def test_words_are_not_taken_for_a_pledge(text: str) -> None:
     assert not looks_like_pledge(text)
+
+
+@pytest.mark.parametrize("field", ["event_id", "room_id", "sender"])
+def test_an_event_cannot_pass_for_an_arrival_of_our_own(field: str) -> None:
+    raw = {"event_id": "$r", "room_id": "!r", "type": "m.room.message", "sender": "@a:x", "content": {}}
+    assert parse_event(raw) is not None
+    assert parse_event({**raw, field: "answer $r:0"}) is None

@@ -30,6 +30,7 @@ from appservice.domain.group_buy import (
     evolve,
 )
 from appservice.domain.ids import ALPHABET, BuyId, GroupId, Number, OrderId, ProductId, RoomId, UserId
+from appservice.domain.member import Member, Presence
 from appservice.domain.product import Picture, Product, sku_from
 from appservice.domain.refusal import Refusal
 from appservice.domain.text import clean_name
@@ -51,6 +52,7 @@ NOW = 1_795_340_000_000
 # What the examples are made of
 
 
+MEMBER = Member(GroupId("wk7x3m"), UserId("@ana:example.org"), Presence.JOINED, number=Number(2), alias="Member 2")
 GROUP = Group(GroupId("wk7x3m"), "Wool circle", UserId("@rosa:example.org"), 20, "EUR", "en", "Europe/Vienna",
               room_id=RoomId("!group"), desk_id=RoomId("!desk"))  # fmt: skip
 PRODUCT = Product(ProductId("3c8fnk"), GROUP.id, "merino-throw", "Merino throw", 8900, "EUR",
@@ -300,7 +302,7 @@ def test_every_result_and_receipt_is_written_by_its_schema(
         assert sum(units for _, units in lines) == fact.clearing.total
         for order in fact.orders:
             link = news.purchase_link(template, after, product, order)
-            told = news.receipt(UserId("@ana:example.org"), after, product, GROUP, order, order.units, link)
+            told = news.receipt(MEMBER, after, product, GROUP, order, order.units, link)
             key = told.content[wire_order.TYPE]
             assert problems("shop.coterie.order", key) == []
             assert [key["line"], key["units"]] in lines

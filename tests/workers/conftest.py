@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -23,9 +23,6 @@ class Worker(Protocol):
     async def run(self) -> None: ...
     def stop(self) -> None: ...
     def ring(self) -> None: ...
-
-
-Running = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
 
 
 @asynccontextmanager
@@ -56,15 +53,15 @@ async def until(holds: Callable[[], Awaitable[object] | object], seconds: float 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_left_behind() -> object:
+def _nothing_left_behind() -> Iterator[None]:
     yield
     asyncio.run(drop_shared_database())
 
 
 @pytest.fixture
-def engine() -> str:
+def engine(request: pytest.FixtureRequest) -> str:
     """SQLite, unless a test says otherwise by `on_postgres`."""
-    return SQLITE
+    return str(getattr(request, "param", SQLITE))
 
 
 @pytest.fixture

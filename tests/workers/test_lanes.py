@@ -165,9 +165,7 @@ async def test_what_becomes_due_later_is_begun_on_time_without_a_ring(desk: Desk
         await until(lambda: desk.done, seconds=0.5)
 
 
-async def test_what_another_process_wrote_is_seen_at_the_next_look(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_another_process_wrote_is_seen_at_the_next_look(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes_module, "POLL_MS", 30)
     async with running(desk.lanes):
         await until(lambda: desk.looks == 1)
