@@ -100,10 +100,11 @@ async def _listening(config: Config, store: Store, homeserver: Homeserver, crew:
         return {"database": await _answers(store), "homeserver": await _reachable(homeserver)}
 
     intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy)
-    runner = web.AppRunner(intake.application(config.web.max_body_bytes), access_log=None)
+    application = intake.application(config.web.max_body_bytes)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.appservice.hostname, config.appservice.port, shutdown_timeout=5)
+        site = web.TCPSite(runner, config.appservice.hostname, config.appservice.port)
         await site.start()
         log.info("listening on %s port %d", config.appservice.hostname, config.appservice.port)
         yield

@@ -35,7 +35,9 @@ CONFIG = Config(Homeserver("http://127.0.0.1:1", "x"), Appservice("a" * 32, "b" 
 async def prepare(store: Store, count: int) -> None:
     async with store.unit() as unit:
         now = unit.now
-        group = Group(GroupId("g"), "Bench", UserId("@o:x"), 500, "EUR", "en", "UTC", GroupStatus.OPEN, ROOM, RoomId("!d"))
+        group = Group(
+            GroupId("g"), "Bench", UserId("@o:x"), 500, "EUR", "en", "UTC", GroupStatus.OPEN, ROOM, RoomId("!d")
+        )
         await unit.groups.add(group, now)
         await unit.groups.save(group)
         await unit.rooms.add(Room(ROOM, RoomKind.GROUP, group.id))

@@ -94,12 +94,14 @@ class Intake:
         wanted = await self._wanted_ids([event for _, event in parsed if event is not None])
         arrivals = []
         for raw, event in parsed:
+            if event is not None and event.event_id not in wanted:
+                continue
             text = json.dumps(raw)  # in ASCII: NUL and lone surrogates stay escaped, which both engines can keep
             if event is None:
                 digest = hashlib.sha256(text.encode()).hexdigest()
                 log.warning("an event that is none was journaled, to be parked")
                 arrivals.append(NewArrival(f"malformed {digest}", MALFORMED, MALFORMED, text))
-            elif event.event_id in wanted:
+            else:
                 arrivals.append(NewArrival(event.event_id, event.room_id, event.type, text))
         return arrivals
 
@@ -126,7 +128,7 @@ class Intake:
     async def _ping(self, request: web.Request) -> web.Response:
         body = await request.read()
         if body:  # the spec does not ask for one
-            _json_object(body)
+            _json_object(body, shallow=True)
         return web.json_response({})
 
     async def _user(self, request: web.Request) -> web.Response:

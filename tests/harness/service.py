@@ -38,11 +38,12 @@ class Service:
         *,
         bot: str = "coterie",
         config: Mapping[str, Any] | None = None,
+        port: int | None = None,
     ) -> None:
         self.directory = directory
         self.homeserver = homeserver
         self.bot = bot
-        self.port = reserve_port()
+        self.port = port or reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.as_token = f"as-token-of-{bot}".ljust(40, "-")
         self.hs_token = f"hs-token-of-{bot}".ljust(40, "-")

@@ -73,11 +73,12 @@ class Synapse:
         server_name: str = "coterie.test",
         registrations: Sequence[Mapping[str, Any]] = (),
         config: Mapping[str, Any] | None = None,
+        port: int | None = None,
     ) -> None:
         self.directory = directory
         self.server_name = server_name
         self.registrations = list(registrations)
-        self.port = reserve_port()
+        self.port = port or reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = dict(config or {})
         argv = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(directory / "homeserver.yaml")]

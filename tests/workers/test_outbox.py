@@ -27,6 +27,7 @@ A, B = RoomId("!a"), RoomId("!b")
 ANA = UserId("@ana:example.org")
 SEND = SendEvent(A, "m.room.message", {"body": "secret"})
 ASKED = SendEvent(A, "m.room.message", {"body": "secret"}, answer="card", subject="b1")
+INVITING = Invite(A, ANA, answer="invited", subject="g1")
 
 
 class Sender:
@@ -238,13 +239,24 @@ async def test_a_refusal_without_anyone_to_tell_is_parked_and_the_lane_goes_on(
 async def test_a_refusal_with_someone_to_tell_comes_back_as_an_answer_with_its_error(
     store: Store, clock: SetClock, sender: Sender, database: Database
 ) -> None:
-    await put(store, one=ASKED)
+    await put(store, one=INVITING)
     sender.fail("one", refused(403, "M_FORBIDDEN"))
-    assert await send_head(store, clock, sender.perform, A) is True
+    assert await send_head(store, clock, sender.perform, INVITING.lane) is True
+    effect = {"room_id": A, "user_id": ANA}
     assert await arrivals(database) == [
-        ("answer one", A, ANSWER + "card", {"error": "M_FORBIDDEN", "subject": "b1", "effect": {"room_id": A}})
+        ("answer one", INVITING.lane, ANSWER + "invited", {"error": "M_FORBIDDEN", "subject": "g1", "effect": effect})
     ]
     assert (await row(database, "one"))[0] == "sent"
+
+
+async def test_a_card_that_is_refused_is_set_aside_and_not_taken_for_posted(
+    store: Store, clock: SetClock, sender: Sender, database: Database
+) -> None:
+    await put(store, one=ASKED)
+    sender.fail("one", refused(403, "M_FORBIDDEN"))
+    assert await send_head(store, clock, sender.perform, A) is False
+    assert await arrivals(database) == []
+    assert (await row(database, "one"))[0] == "parked"
 
 
 DEPENDS_ON_OTHERS: list[Effect] = [
@@ -331,11 +343,11 @@ async def test_what_fails_in_a_way_that_nobody_foresaw_is_parked_in_the_end_and_
 async def test_whoever_asked_is_told_of_a_failure_that_nobody_foresaw(
     store: Store, clock: SetClock, sender: Sender, database: Database
 ) -> None:
-    await put(store, one=ASKED)
+    await put(store, one=INVITING)
     sender.fail("one", *(KeyError("event_id") for _ in range(MOST_ATTEMPTS)))
     answered = []
     for _ in range(MOST_ATTEMPTS):
-        answered.append(await send_head(store, clock, sender.perform, A))
+        answered.append(await send_head(store, clock, sender.perform, INVITING.lane))
         clock.pass_ms(LONGEST_WAIT_MS)
     assert answered == [False] * (MOST_ATTEMPTS - 1) + [True]
     ((_, _, _, content),) = await arrivals(database)
