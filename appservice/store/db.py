@@ -67,7 +67,7 @@ class NewerSchema(Exception):
 
 
 class UnitLost(Exception):
-    """The whole transaction is gone where only a part was to be undone: the unit can be tried again, not gone on."""
+    """The whole transaction is gone, though its unit went on: the unit can only be tried again."""
 
 
 _LOST = (
@@ -100,7 +100,8 @@ class Database:
             try:
                 await connection.execute(begin)
                 yield connection
-                await connection.execute("COMMIT")
+                if await connection.execute("COMMIT") == "ROLLBACK":  # PostgreSQL, where an error was passed over
+                    raise UnitLost("nothing was written: a statement had failed")
             except BaseException:
                 await _surely(self._rollback(connection))
                 raise

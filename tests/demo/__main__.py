@@ -49,7 +49,8 @@ async def _demo(once: bool, stop: asyncio.Event) -> None:
         stage = await _unless(stop, stack.enter_async_context(set_up()))
         play = Play(stage)
         await _unless(stop, play.perform())
-        show(f"\nAll of this was seen by the clients of everybody concerned, in {time.monotonic() - began:.0f} s.")
+        show()
+        show(f"All of this was seen by the clients of everybody concerned, in {time.monotonic() - began:.0f} s.")
         if not once:
             await _unless(stop, leave_open(stage, play))
             await stop.wait()

@@ -56,7 +56,8 @@ async def set_up() -> AsyncIterator[Stage]:
     )
     homeserver.add_registration(service.registration())
     stage = Stage(homeserver, service)
-    show("Coterie, the demo: ten people found a group and buy a wool throw together.\n")
+    show("Coterie, the demo: ten people found a group and buy a wool throw together.")
+    show()
     show(f"Starting on this machine, with data and logs in {_shown(folder)}:")
     async with contextlib.AsyncExitStack() as stack:
         with _timed(f"a homeserver (Synapse, {homeserver.url})"):
@@ -82,9 +83,9 @@ def _timed(what: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        show()
+        print(flush=True)
         raise
-    show(f"{time.monotonic() - began:5.1f} s")
+    print(f"{time.monotonic() - began:5.1f} s", flush=True)
 
 
 def _port() -> int:

@@ -11,8 +11,15 @@ _NAMES = 20
 _TEXT = WIDTH - _NAMES - 3
 
 
+_last = ""
+
+
 def show(text: str = "") -> None:
-    print(text, flush=True)
+    """Print; of several empty lines in a row, one."""
+    global _last
+    if text or _last:
+        print(text, flush=True)
+    _last = text.rpartition("\n")[2]
 
 
 def prepare_output() -> None:
@@ -22,7 +29,9 @@ def prepare_output() -> None:
 
 
 def scene(title: str) -> None:
-    show(f"\n── {title} ".ljust(WIDTH, "─") + "\n")
+    show()
+    show(f"── {title} ".ljust(WIDTH, "─"))
+    show()
 
 
 def says(who: str, text: str, *, to: str = "", sign: str = "") -> None:
@@ -44,10 +53,12 @@ def box(title: str, text: str) -> None:
     """A message as clients show it."""
     lines = _wrapped(text, WIDTH - 12)
     inner = max(map(len, [*lines, title])) + 2
-    show("\n    ┌" + f"─ {title} ".ljust(inner, "─") + "┐")
+    show()
+    show("    ┌" + f"─ {title} ".ljust(inner, "─") + "┐")
     for line in lines:
         show(f"    │ {line.ljust(inner - 2)} │")
-    show("    └" + "─" * inner + "┘\n")
+    show("    └" + "─" * inner + "┘")
+    show()
 
 
 def table(heads: list[str], rows: list[tuple[str, list[int]]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.flows.service import TOKENS, HandClock, Service
 from tests.flows.snapshot import Snapshot
 from tests.harness.postgres import Postgres
 
-_snapshots: dict[str, Snapshot] = {}
+_snapshots: dict[tuple[str, str], Snapshot] = {}
 _calm: dict[str, Any] = {}
 
 
@@ -35,13 +36,32 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The URL of an empty database."""
-    engine = request.getfixturevalue("engine") if "engine" in request.fixturenames else "sqlite"
-    if engine == "sqlite":
-        yield f"sqlite:{tmp_path / 'coterie.db'}"
-    else:
-        async with request.getfixturevalue("postgres").fresh_database() as url:
+    """The URL of a database: empty, or that of the group which the test asks for."""
+    ready = _ready(request)
+    if "engine" not in request.fixturenames or request.getfixturevalue("engine") == "sqlite":
+        file = tmp_path / "coterie.db"
+        if ready:
+            made = await _snapshot(ready, "sqlite", f"sqlite:{tmp_path / 'made.db'}")
+            file.write_bytes(made.database)
+        yield f"sqlite:{file}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    if not ready:
+        async with server.fresh_database() as url:
             yield url
+        return
+    template, name = f"coterie_ready_{ready}", f"coterie_copy_{secrets.token_hex(6)}"
+    if ("postgres", ready) not in _snapshots:
+        await server._execute(f"CREATE DATABASE {template}")
+        await _snapshot(ready, "postgres", server.url(template))
+    await server._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    await server._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _ready(request: pytest.FixtureRequest) -> str | None:
+    """What is there already when the test begins: the group, or the group with a buy."""
+    return next((name for name in ("shop", "circle") if name in request.fixturenames), None)
 
 
 @pytest.fixture
@@ -73,10 +93,9 @@ async def service(
 ) -> AsyncIterator[Service]:
     """The service, running. After the test nothing may be set aside, no error logged, no spec broken."""
     caplog.set_level(logging.INFO, "coterie")
-    wanted = next((name for name in ("shop", "circle") if name in request.fixturenames), None)
-    known: dict[str, Any] = {}
-    if wanted and database.startswith("sqlite:"):
-        known = (await _snapshot(wanted, Path(database.partition(":")[2]).parent / "made.db")).restore(hs, database)
+    made = _snapshots.get((request.getfixturevalue("engine") if "engine" in request.fixturenames else "sqlite",
+                           _ready(request) or ""))  # fmt: skip
+    known = made.restore(hs) if made else {}
     async with Service(hs, clock, database) as running:
         running.known = known
         await running.start()
@@ -89,19 +108,19 @@ async def service(
     assert not unexpected, unexpected
 
 
-async def _snapshot(name: str, file: Path) -> Snapshot:
-    """The group as it is at the start of many tests, made by the service once."""
-    if name not in _snapshots:
+async def _snapshot(name: str, engine: str, database: str) -> Snapshot:
+    """The group as it is at the start of many tests, made by the service once in this database."""
+    if (engine, name) not in _snapshots:
         clock = HandClock()
-        async with FakeHomeserver(clock=clock.now, **TOKENS) as hs, Service(hs, clock, f"sqlite:{file}") as service:
+        async with FakeHomeserver(clock=clock.now, **TOKENS) as hs, Service(hs, clock, database) as service:
             await service.start()
             play = Journey(hs, service)
             await play.open_group()
             if name == "shop":
                 await play.open_buy()
             await service.stop()
-            _snapshots[name] = Snapshot.of(play)
-    return _snapshots[name]
+            _snapshots[engine, name] = Snapshot.of(play)
+    return _snapshots[engine, name]
 
 
 @pytest.fixture

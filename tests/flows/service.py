@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -212,51 +214,57 @@ class Service:
         assert not found, found
 
 
-class Program:
-    """The service as an operator runs it, in a process that can be killed; it reads the machine's clock."""
+class Program(Service):
+    """The service as an operator runs it, in a process that can be killed; it goes by the machine's clock.
+
+    `rest()` returns when nothing waits any more to be delivered, handled or sent, whatever its time.
+    """
 
     def __init__(self, hs: FakeHomeserver, directory: Path, database: str, **groups: Any) -> None:
-        self.hs, self.directory = hs, directory
-        self.port = reserve_port()
-        config = {
-            "homeserver": {"address": hs.url, "domain": hs.domain},
-            "appservice": {
-                "address": f"http://127.0.0.1:{self.port}",
-                "port": self.port,
-                "as_token": hs.as_token,
-                "hs_token": hs.hs_token,
-                "database": database,
-            },
-            "groups": {"owners": [OWNER], "time_zone": "Europe/Vienna", **groups},
-        }
+        clock = HandClock(time.time_ns() // 1_000_000)
+        clock.run()
+        super().__init__(hs, clock, database, **groups)
         file = directory / "config.yaml"
-        file.write_text(yaml.safe_dump(config))
-        argv = ["-m", "appservice", "--config", str(file), "run"]
-        self.process = _python("service", argv, directory)
+        sections = {
+            "homeserver": asdict(self.config.homeserver),
+            "appservice": asdict(self.config.appservice),
+            "groups": {**asdict(self.config.groups), "owners": [OWNER]},
+        }
+        file.write_text(yaml.safe_dump(sections))
+        argv = [sys.executable, "-m", "appservice", "--config", str(file), "run"]
+        repository = Path(__file__).resolve().parents[2]
+        self.process = Process(
+            "service", argv, log=directory / "service.log", cwd=directory, env={"PYTHONPATH": str(repository)}
+        )
 
-    async def start(self, *, timeout: float = 20) -> None:
+    async def start(self) -> None:
         """Returns when it answers that it is healthy."""
+        self.spawn()
+        await self.process.ready(f"{self.config.appservice.address}/health", timeout=30)
+
+    def spawn(self) -> None:
+        """Start it, and do not wait."""
         self.process.spawn()
-        self.hs.connect(f"http://127.0.0.1:{self.port}")
-        await self.process.ready(f"http://127.0.0.1:{self.port}/health", timeout=timeout)
+        self.hs.connect(self.config.appservice.address)
 
     async def kill9(self) -> None:
         await self.process.kill()
 
     async def stop(self) -> None:
         """SIGTERM, which must end it in order."""
-        code = await self.process.terminate(timeout=15)
-        assert code == 0, self.process.failure(f"ended with {code}")
+        if self.process.started:
+            code = await self.process.terminate(timeout=15)
+            assert code == 0, self.process.failure(f"ended with {code}")
 
+    async def rest(self, timeout: float = 90) -> None:
+        end, calm = time.monotonic() + timeout, 0
+        while calm < 2:
+            await asyncio.sleep(0.02)
+            waiting = [await self.rows(f"SELECT 1 FROM {table} WHERE status = 'waiting' LIMIT 1")
+                       for table in ("arrival", "effect")]  # fmt: skip
+            calm = calm + 1 if self.hs.delivery.idle and not any(waiting) else 0
+            if time.monotonic() > end:
+                raise NoRest(f"no rest after {timeout} s\n{await self.unrest()}\n{self.process.log_tail()}")
 
-def _python(name: str, argv: list[str], directory: Path) -> Process:
-    import sys
-
-    repository = Path(__file__).resolve().parents[2]
-    return Process(
-        name,
-        [sys.executable, *argv],
-        log=directory / f"{name}.log",
-        cwd=directory,
-        env={"PYTHONPATH": str(repository)},
-    )
+    async def wait(self, ms: int) -> None:
+        await self.rest()

@@ -18,7 +18,7 @@ _STATE = ("group", "desk", "product", "card", "buy", "directs")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything at one moment at which the service was stopped. SQLite only."""
+    """Everything at one moment at which the service was stopped; `database` is SQLite's file."""
 
     world: dict[str, Any]
     memory: dict[str, Any]
@@ -29,9 +29,12 @@ class Snapshot:
     @classmethod
     def of(cls, play: Journey) -> Snapshot:
         """Copy the state; the service must be stopped."""
-        file = _file(play.service.database)
-        with sqlite3.connect(file) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database = b""
+        if play.service.database.startswith("sqlite:"):
+            file = Path(play.service.database.partition(":")[2])
+            with sqlite3.connect(file) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            database = file.read_bytes()
         hs = play.hs
         # One copy of all, since rooms and answers share events.
         world, memory = copy.deepcopy(
@@ -39,19 +42,14 @@ class Snapshot:
         )
         people = {mxid: person.auto_join for mxid, person in hs._people.items()}
         journey = {name: copy.copy(getattr(play, name)) for name in _STATE}
-        return cls(world, memory, people, journey, file.read_bytes())
+        return cls(world, memory, people, journey, database)
 
-    def restore(self, hs: FakeHomeserver, database: str) -> dict[str, Any]:
-        """Put a fresh homeserver and an absent database there; gives what the journey knows."""
+    def restore(self, hs: FakeHomeserver) -> dict[str, Any]:
+        """Bring a fresh homeserver to that moment; gives what the journey knows."""
         world, memory = copy.deepcopy((self.world, self.memory))
         for owner, parts in ((hs.world, world), (hs, memory)):
             for name, value in parts.items():
                 setattr(owner, name, value)
         for mxid, auto_join in self.people.items():
             hs.user(mxid, auto_join=auto_join)
-        _file(database).write_bytes(self.database)
         return copy.deepcopy(self.journey)
-
-
-def _file(database: str) -> Path:
-    return Path(database.partition(":")[2])

@@ -75,6 +75,18 @@ async def test_an_sql_error_undoes_the_unit_even_if_it_was_caught(store: Store, 
             await unit_with_error()
 
 
+@on_postgres
+async def test_a_unit_in_which_an_sql_error_was_passed_over_does_not_end_as_if_it_had_been_written(
+    store: Store, database: Database
+) -> None:
+    """PostgreSQL answers COMMIT with ROLLBACK then, and with no error."""
+    with pytest.raises(UnitLost):
+        async with store.unit() as unit:
+            await unit.settings.put("before", "1")
+            await break_sql(unit)
+    assert await counts(database) == {}
+
+
 async def test_a_unit_has_one_now_that_is_read_when_it_begins(store: Store, clock: SetClock) -> None:
     async with store.unit() as unit:
         clock.pass_ms(5)
