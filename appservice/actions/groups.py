@@ -99,7 +99,7 @@ async def invitation_expired(work: Work, group_id: GroupId, user_id: UserId) -> 
     member = await work.unit.groups.member(group_id, user_id)
     if member is None or member.presence is not Presence.INVITED or group.room_id is None:
         return
-    await work.unit.groups.save_member(replace(member, presence=Presence.LEFT), work.unit.now)
+    await _give_seat_back(work, group, member)
     await work.owe(Kick(group.room_id, user_id, reason="the invitation has expired"))
     if member.invited_by:
         await work.owe(Tell(member.invited_by, notice(words.invitation_expired(user_id, group))))

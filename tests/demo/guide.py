@@ -16,6 +16,7 @@ async def leave_open(stage: Stage, play: Play) -> None:
     for name in EVERYBODY:
         await _mark_direct_rooms(stage, name)
         await stage[name].close()
+    show()
     show("─" * WIDTH)
     show(_GUIDE.format(
         url=stage.homeserver.url,
@@ -50,7 +51,7 @@ The rooms: “{group}” is the group. “Desk: {group}” is the concierges' ow
 Coterie itself is a direct chat, where the receipts are.
 
 What to try: {concierge} has just opened another group buy, of a linen towel.
-  as ana    press +2 under its card, or reply +2 to it, or write !pledge 3, then !withdraw
-  as ana    write !help to Coterie
-  as ben    write at the desk: !buy close
-  as rosa   write to Coterie: !invite @somebody:coterie.test"""
+  as ana   press +2 under its card, or reply +2 to it, or write !pledge 3, then !withdraw
+  as otto  do the same, and see the card change and the price fall
+  as ana   write !help to Coterie
+  as ben   write at the desk: !buy close"""

@@ -158,8 +158,8 @@ class Play:
         show()
         posts = self._who("Ana").new_messages(self.group, self.bot)
         aside(
-            f"Its {len(posts)} posts in the group: picture, product, card, two falls of the price, result; none of them "
-            "makes a phone ring. Nora's question was answered by Ben, a person: Coterie keeps out of that."
+            f"Its {len(posts)} posts in the group: picture, product, card, two falls of the price, result. "
+            "None makes a phone ring. Nora's question was answered by Ben, a person: Coterie keeps out of that."
         )
 
     async def open_another(self) -> None:

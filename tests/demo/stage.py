@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from tests.demo.cast import EVERYBODY, OWNER, PASSWORD
 from tests.demo.transcript import show
 from tests.harness.person import Person
+from tests.harness.ports import claim_port
 from tests.harness.service import Service
 from tests.harness.synapse import Synapse
 
@@ -47,7 +47,7 @@ async def set_up() -> AsyncIterator[Stage]:
     """Start everything afresh, with progress, and stop it at the end. Raises Refused."""
     port = _port()
     folder = REPOSITORY / ".demo" / f"port-{port}"
-    _check_free(port, port + 1)
+    _claim(port, port + 1)
     shutil.rmtree(folder, ignore_errors=True)
     homeserver = Synapse(folder / "synapse", port=port)
     owners = [homeserver.user_id(OWNER.lower())]
@@ -95,17 +95,13 @@ def _port() -> int:
     return int(text)
 
 
-def _check_free(*ports: int) -> None:
+def _claim(*ports: int) -> None:
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                raise Refused(
-                    f"Port {port} of this machine is in use, perhaps by another demo. "
-                    f"End that, or choose another port: make demo COTERIE_DEMO_PORT={ports[0] + 100}"
-                ) from None
+        if not claim_port(port):
+            raise Refused(
+                f"Port {port} of this machine is in use, perhaps by another demo. "
+                f"End that, or choose another port: make demo COTERIE_DEMO_PORT={ports[0] + 100}"
+            )
 
 
 def _shown(folder: Path) -> str:

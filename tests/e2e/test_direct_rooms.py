@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.harness.circle import CircleFactory
+from tests.e2e.conftest import in_days
+from tests.harness.circle import ORDER, CircleFactory
 from tests.harness.person import PersonFactory
 
 
@@ -47,3 +48,33 @@ async def test_what_the_service_has_to_say_waits_until_the_person_joins(circle: 
     await ana.say(invite.room_id, "good morning")
     await ana.direct_message_from(here.bot, "I am the group's stage crew")
     assert [room for room in ana.seen.direct_rooms if ana.timeline(room)] == [invite.room_id]
+
+
+async def test_what_is_said_before_the_service_has_joined_is_heard_once(circle: CircleFactory) -> None:
+    here = await circle(["ben"], ["ana"])
+    ben, ana = here
+    await here.post_product(ben, '"Merino throw" 89.00 https://shop.example/throw')
+    await here.open_buy(ben, f"merino 3:79 until {in_days(5)} 18:00")
+    room = await ana.create_direct(here.bot, joined_within=None)
+    hasty = [await ana.say(room, "+1"), await ana.say(room, "+1")]
+    await ana.sees_join(room, here.bot)
+    for event in hasty:
+        await ana.sees_that(lambda: ana.reactions(room, event) == {"✅": {here.bot}})  # noqa: B023
+    before = len(ana.new_messages(here.group, here.bot))
+    await ana.say(room, "+1")
+    await ana.sees(here.group, "the minimum order is reached")
+    assert len(ana.new_messages(here.group, here.bot)) == before + 1
+
+
+async def test_who_has_left_the_group_still_gets_the_receipt(circle: CircleFactory) -> None:
+    here = await circle(["ben"], ["ana"])
+    ben, ana = here
+    await here.post_product(ben, '"Merino throw" 89.00 https://shop.example/throw')
+    card = await here.open_buy(ben, f"merino 2:79 until {in_days(5)} 18:00")
+    await ana.say(here.group, "+2", reply_to=card)
+    await ana.sees(here.group, "the minimum order is reached")
+    await ana.leave(here.group)
+    await ben.sees(here.group, lambda e: e["state_key"] == ana.user_id and e["content"]["membership"] == "leave")
+    await here.owner.say(here.desk, "!buy close")
+    receipt = await ana.direct_message_from(here.bot, lambda e: ORDER in e["content"])
+    assert "2 × €79.00 = €158.00" in receipt["content"]["body"]

@@ -39,7 +39,7 @@ async def test_a_remote_member_joins_pledges_in_every_way_and_gets_the_receipt(
     receipt = await remote.direct_message_from(here.bot, lambda e: ORDER in e["content"])
     assert "8 × €69.00 = €552.00" in receipt["content"]["body"]
     assert "https://shop.example/throw?reference=" in receipt["content"]["body"]
-    summary = await ben.sees(here.desk, "orders")
+    summary = await ben.sees(here.desk, "8 units, 1 order, €552.00.")
     assert "Member 4: 8, €552.00" in summary["content"]["body"]
     assert remote.user_id not in summary["content"]["body"]
 

@@ -17,7 +17,7 @@ from tests.flows.service import TOKENS, HandClock, Service
 from tests.flows.snapshot import Snapshot
 from tests.harness.postgres import Postgres
 
-_snapshots: dict[tuple[str, str], Snapshot] = {}
+_snapshots: dict[tuple[str, str | None], Snapshot] = {}
 _calm: dict[str, Any] = {}
 
 
@@ -38,7 +38,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a database: empty, or that of the group which the test asks for."""
     ready = _ready(request)
-    if "engine" not in request.fixturenames or request.getfixturevalue("engine") == "sqlite":
+    if _engine(request) == "sqlite":
         file = tmp_path / "coterie.db"
         if ready:
             made = await _snapshot(ready, "sqlite", f"sqlite:{tmp_path / 'made.db'}")
@@ -57,6 +57,10 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     await server._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server.url(name)
     await server._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _engine(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("engine")) if "engine" in request.fixturenames else "sqlite"
 
 
 def _ready(request: pytest.FixtureRequest) -> str | None:
@@ -93,8 +97,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     """The service, running. After the test nothing may be set aside, no error logged, no spec broken."""
     caplog.set_level(logging.INFO, "coterie")
-    made = _snapshots.get((request.getfixturevalue("engine") if "engine" in request.fixturenames else "sqlite",
-                           _ready(request) or ""))  # fmt: skip
+    made = _snapshots.get((_engine(request), _ready(request)))
     known = made.restore(hs) if made else {}
     async with Service(hs, clock, database) as running:
         running.known = known

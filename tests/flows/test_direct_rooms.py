@@ -13,16 +13,14 @@ def bots_part(hs: FakeHomeserver, room_id: str) -> str:
     return hs.room(room_id).membership(hs.bot)
 
 
-async def test_the_service_joins_a_direct_room_to_which_it_is_invited(
-    engine: str, play: Journey, hs: FakeHomeserver
-) -> None:
+async def test_the_service_joins_a_direct_room_to_which_it_is_invited(play: Journey, hs: FakeHomeserver) -> None:
     room = play.ana.create_direct(hs.bot)
     await play.rest()
     assert bots_part(hs, room) == "join" and hs.room(room).messages() == []
 
 
 async def test_what_was_said_before_the_service_came_in_is_heard_once(
-    engine: str, shop: Journey, hs: FakeHomeserver, service: Service
+    shop: Journey, hs: FakeHomeserver, service: Service
 ) -> None:
     room = shop.ana.create_direct(hs.bot)
     pledge = shop.ana.say(room, "+2")
@@ -93,7 +91,8 @@ async def test_one_direct_room_is_made_for_a_person_however_much_there_is_to_say
     [room] = hs.direct_rooms(shop.ana)
     assert room.content("m.room.history_visibility") == {"history_visibility": "joined"}
     assert room.content("m.room.member", shop.ana.mxid)["membership"] == "join"
-    assert [e.content.get("is_direct") for e in room.events if e.state_key == shop.ana.mxid][0] is True
+    invited = next(event for event in room.events if event.state_key == shop.ana.mxid)
+    assert invited.content.get("is_direct") is True
     assert len(shop.told(shop.ana)) == 5
 
 
@@ -131,7 +130,7 @@ async def test_who_opens_a_direct_room_instead_of_joining_ours_hears_there_what_
 
 
 async def test_a_declined_direct_room_is_given_up_and_a_new_one_made_when_there_is_more_to_say(
-    engine: str, shop: Journey, hs: FakeHomeserver
+    shop: Journey, hs: FakeHomeserver
 ) -> None:
     shop.ana.auto_join = False
     await shop.say(shop.ana, "!pledge x")
@@ -147,7 +146,7 @@ async def test_a_declined_direct_room_is_given_up_and_a_new_one_made_when_there_
     assert len(shop.told(shop.ana)) == 2 and "whole number" in shop.told(shop.ana)[0]
 
 
-async def test_a_direct_room_that_was_left_is_replaced(engine: str, shop: Journey, hs: FakeHomeserver) -> None:
+async def test_a_direct_room_that_was_left_is_replaced(shop: Journey, hs: FakeHomeserver) -> None:
     first = await shop.direct(shop.ana)
     await shop.tell(shop.ana, "!help")
     shop.ana.leave(first)
@@ -158,9 +157,7 @@ async def test_a_direct_room_that_was_left_is_replaced(engine: str, shop: Journe
     assert second != first and len(hs.room(second).messages(hs.bot)) == 1
 
 
-async def test_a_direct_room_that_was_left_can_be_opened_again_by_its_person(
-    engine: str, shop: Journey, hs: FakeHomeserver
-) -> None:
+async def test_a_direct_room_that_was_left_can_be_opened_again_by_its_person(shop: Journey, hs: FakeHomeserver) -> None:
     first = await shop.direct(shop.ana)
     await shop.tell(shop.ana, "+2")
     shop.ana.leave(first)

@@ -96,7 +96,7 @@ async def test_nothing_is_lost_or_doubled_however_often_the_service_is_killed(
     await play.rest()
     assert await play.units() == wanted
     play.ben.say(play.group, "!buy close")
-    while killer.kills < KILLS:
+    while killer.kills < KILLS:  # noqa: ASYNC110 - it only counts
         await asyncio.sleep(0.1)
     killing.cancel()
     await asyncio.gather(killing, return_exceptions=True)

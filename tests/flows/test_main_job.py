@@ -35,8 +35,8 @@ async def test_the_whole_job_runs_from_the_group_to_the_receipts(
         "Closed Monday 23 November, hh:mm (Vienna time)\nhttps://shop.example/throw",
         "Merino throw: the minimum order is reached, everyone pays €79.00 now. N more and everyone pays €69.00.",
         "Merino throw: 16 are reached, everyone pays €69.00 now. That is the best price.",
-        "Merino throw: closed with 17 units at €69.00 each. Everyone who is in gets a receipt with the purchase link by "
-        "direct message.",
+        "Merino throw: closed with 17 units at €69.00 each. Everyone who is in gets a receipt with the purchase "
+        "link by direct message.",
     ]
     assert found["desk"] == [
         "Merino throw (ID) closed: 17 units, 5 orders, €1,173.00.\nana: 5, €345.00\nmia: 2, €138.00\notto: 3, €207.00\n"
@@ -48,13 +48,16 @@ async def test_the_whole_job_runs_from_the_group_to_the_receipts(
     assert sum(line[3] for line in await play.ledger()) == sum(order[2] for order in ORDERS.values())
 
 
-async def test_the_same_journey_comes_to_the_same(engine: str, play: Journey, calm: dict[str, Any]) -> None:
-    await play.main_job()
-    assert differences(await outcome(play), calm) == []
-
-
-@pytest.mark.parametrize("duplicate", ["same", "new", "at_once"])
-@pytest.mark.parametrize("batch", ["single", "random"])
+@pytest.mark.parametrize(
+    ("engine", "duplicate", "batch"),
+    [
+        ("sqlite", "same", "single"),
+        ("sqlite", "new", "random"),
+        ("sqlite", "at_once", "random"),
+        ("postgres", "at_once", "single"),
+    ],
+    indirect=["engine"],
+)
 async def test_transactions_that_come_twice_or_in_pieces_change_nothing(
     engine: str, play: Journey, hs: FakeHomeserver, calm: dict[str, Any], duplicate: Any, batch: Any
 ) -> None:

@@ -35,14 +35,14 @@ async def test_a_reaction_pledges_and_is_acknowledged_by_the_cards_edit_alone(en
     assert "6 pledged; 4 more" in shop.card_text and shop.told(shop.ana) == []
 
 
-async def test_a_command_in_the_group_sets_the_whole_pledge(engine: str, shop: Journey) -> None:
+async def test_a_command_in_the_group_sets_the_whole_pledge(shop: Journey) -> None:
     first = await shop.say(shop.ana, "!pledge 3")
     second = await shop.say(shop.ana, "!Pledge  4")
     assert shop.signs(first) == ["✅"] == shop.signs(second)
     assert await shop.pledged() == {"ana": [(3, 0, None), (1, 0, None)]}
 
 
-async def test_a_direct_message_pledges_by_command_or_by_number(engine: str, shop: Journey) -> None:
+async def test_a_direct_message_pledges_by_command_or_by_number(shop: Journey) -> None:
     first = await shop.tell(shop.ana, "!pledge 3")
     second = await shop.tell(shop.ana, "+2")
     assert shop.signs(first) == ["✅"] == shop.signs(second) and shop.told(shop.ana) == []

@@ -9,7 +9,11 @@ async def test_a_product_is_posted_as_a_card_that_every_client_shows(
     engine: str, circle: Journey, hs: FakeHomeserver, service: Service
 ) -> None:
     asked = await circle.say(circle.ben, THROW)
-    assert circle.signs(asked) == ["✅"] and circle.told(circle.ben) == []
+    assert circle.signs(asked) == ["✅"]
+    assert circle.told(circle.ben) == [
+        "Posted Merino throw, SKU merino-throw. To open a group buy of it: "
+        "!buy open merino-throw 10:79 25:69 until friday 18:00"
+    ]
     [card] = hs.cards(circle.group, PRODUCT)
     [row] = await service.rows("SELECT * FROM product")
     assert card.content == {
@@ -57,21 +61,21 @@ async def test_replying_to_what_is_no_picture_posts_the_product_without_and_says
         assert len(circle.posted()) == number + 1
         [*_, told] = circle.told(circle.ben)
         assert told == "The message you replied to is no picture I can use, so the product was posted without one."
-        assert len(circle.told(circle.ben)) == number + 1
+        assert len(circle.told(circle.ben)) == 2 * (number + 1)
 
 
 async def test_a_product_can_be_added_in_the_desk_and_by_direct_message(circle: Journey, hs: FakeHomeserver) -> None:
     image = circle.ben.image(circle.desk, "mug.png")
     asked = await circle.say(circle.ben, '!product add "Mug" 12,5 https://shop.example/mug', to=circle.desk,
                              reply_to=image)  # fmt: skip
-    assert circle.signs(asked) == ["✅"] and circle.posted(circle.desk) == []
+    assert circle.signs(asked) == ["✅"] and circle.posted(circle.desk)[0].startswith("Posted Mug, SKU mug.")
     direct = await circle.direct(circle.ben)
     asked = await circle.tell(
         circle.ben,
         "!product add “Tea towel” 9.90 https://shop.example/towel sku T-1",
         reply_to=circle.ben.image(direct),
     )
-    assert circle.signs(asked) == ["✅"] and circle.told(circle.ben) == []
+    assert circle.signs(asked) == ["✅"] and circle.told(circle.ben)[0].startswith("Posted Tea towel, SKU T-1.")
     assert [text.split("\n")[:2] for text in circle.posted()] == [
         ["Mug"],
         ["Mug", "€12.50"],

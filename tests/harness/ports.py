@@ -16,12 +16,17 @@ _held: list[IO[bytes]] = []
 
 def reserve_port() -> int:
     """A free port of 127.0.0.1 that no other process using this function is given before we end."""
-    folder = Path(tempfile.gettempdir()) / "coterie-test-ports"
-    folder.mkdir(mode=0o777, exist_ok=True)
     for port in random.sample(_RANGE, k=500):
-        if _lock(folder / str(port)) and _is_free(port):
+        if claim_port(port):
             return port
     raise RuntimeError(f"no free port in {_RANGE.start} to {_RANGE.stop}")
+
+
+def claim_port(port: int) -> bool:
+    """Whether this port of 127.0.0.1 is free and now ours."""
+    folder = Path(tempfile.gettempdir()) / "coterie-test-ports"
+    folder.mkdir(mode=0o777, exist_ok=True)
+    return _lock(folder / str(port)) and _is_free(port)
 
 
 def _lock(file: Path) -> bool:

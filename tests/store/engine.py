@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Iterable
@@ -14,12 +15,14 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
+from appservice.store import db
 from appservice.store.db import Database
 from tests.harness.postgres import Postgres
 
 T = TypeVar("T")
 
 _SHARED = f"coterie_test_{secrets.token_hex(6)}"
+_made: list[bytes] = []
 _CUT = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -66,18 +69,22 @@ async def bare_database(engine: str, folder: Path) -> AsyncIterator[str]:
 async def empty_database(engine: str, folder: Path) -> str:
     """The URL of a database without rows; on PostgreSQL it is the same for every test, for speed."""
     if engine == SQLITE:
+        if not _made:
+            await db.migrate(f"sqlite://{folder / 'made.db'}")
+            _made.append((folder / "made.db").read_bytes())
+        (folder / "coterie.db").write_bytes(_made[0])
         return f"sqlite://{folder / 'coterie.db'}"
     url = postgres().url(_SHARED)
     try:
         connection = await asyncpg.connect(url)
     except asyncpg.InvalidCatalogNameError:
         await _as_admin(f"CREATE DATABASE {_SHARED} TEMPLATE template0")
+        await _as_admin(f"ALTER DATABASE {_SHARED} SET deadlock_timeout = '20ms'")
         return url
     try:
         await connection.execute(_CUT)
-        tables = await connection.fetch("SELECT relname FROM pg_stat_user_tables WHERE relname = ANY($1)", TABLES)
-        if tables:
-            await connection.execute(f"TRUNCATE {', '.join(row['relname'] for row in tables)} RESTART IDENTITY")
+        with contextlib.suppress(asyncpg.UndefinedTableError):  # before the first test
+            await connection.execute("".join(_EMPTY))
     finally:
         await connection.close()
     return url
@@ -115,9 +122,17 @@ async def counts(database: Database) -> dict[str, int]:
 
 
 TABLES = (
-    "arrival", "effect", "timer", "setting", "room", "direct", "coterie_group", "member", "product", "group_buy",
-    "tranche", "card", "purchase_order", "ledger",
+    "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "purchase_order", "card", "tranche",
+    "group_buy", "product", "member", "coterie_group",
 )  # fmt: skip
+"""Every table with rows of ours; what refers to another comes before it."""
+_EMPTY = (
+    *(f"DELETE FROM {table};" for table in TABLES),  # faster than TRUNCATE
+    *(
+        f"SELECT setval(pg_get_serial_sequence('{table}', 'seq'), 1, false);"
+        for table in ("arrival", "effect", "ledger")
+    ),
+)
 
 
 async def cut_connections(url: str) -> int:
