@@ -78,7 +78,8 @@ def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver) ->
     sender = Sender(homeserver, direct_room_of, known_rooms)
     crew = Crew()
     crew.inbox = inbox_lanes(store, clock, lambda unit, arrival: routes.handle(unit, config, arrival), crew.ring_all)
-    crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all)
+    crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all, doors=False)
+    crew.doors = outbox_lanes(store, clock, sender.perform, crew.ring_all, width=4, doors=True)
     crew.timers = TimerWorker(store, clock, lambda unit, timer: routes.fire(unit, config, timer), crew.ring_all)
     return crew
 
@@ -207,6 +208,8 @@ def set_up_logging(config: Config) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one"}},
             "loggers": {
                 "coterie": {"level": config.logging.level.upper()},
+                # quotes the headers of requests that are none, the token among them
+                "aiohttp.server": {"level": "CRITICAL"},
                 "mau": {"level": "DEBUG" if config.logging.level == "debug" else "WARNING"},
             },
             "root": {"handlers": ["stderr"], "level": "WARNING"},

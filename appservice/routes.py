@@ -15,16 +15,17 @@ from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, Us
 from appservice.domain.member import Presence
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.matrix.intake import MALFORMED
-from appservice.store.inbox import Arrival
+from appservice.store.inbox import KEPT_MS, Arrival
 from appservice.store.rooms import Room, RoomKind
 from appservice.store.timers import Timer
 from appservice.store.unit import Unit
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import membership, message, reaction, redaction
+from appservice.wire.content import integer_at
 from appservice.wire.event import Event, parse_event
 from appservice.wire.membership import Membership, parse_membership
 from appservice.wire.message import Message, parse_message, parse_picture
-from appservice.wire.pledge import looks_like_pledge, parse_more
+from appservice.wire.pledge import is_pledge_button, looks_like_pledge, parse_more
 from appservice.wire.reaction import parse_reaction
 
 ANSWER = "coterie.answer."
@@ -44,7 +45,7 @@ async def wanted(unit: Unit, config: Config, events: list[Event]) -> set[str]:
     found: set[str] = set()
     rooms: dict[str, Room | None] = {}
     for event in events:
-        if event.type not in ROUTES or event.sender == config.bot_mxid:
+        if event.type not in ROUTES or (event.sender == config.bot_mxid and event.type != membership.TYPE):
             continue
         if event.room_id not in rooms:
             rooms[event.room_id] = await unit.rooms.get(event.room_id)
@@ -69,10 +70,13 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
             return room.kind is RoomKind.DIRECT or _is_addressed(typed)
         case reaction.TYPE:
             reacted = parse_reaction(event.content)
-            return reacted is not None and reacted.key.startswith("+")
+            return reacted is not None and is_pledge_button(reacted.key)
         case redaction.TYPE:
             redacts = event.redacts
-            return redacts is not None and (redacts in before or bool(await unit.inbox.known([redacts])))
+            if redacts is None:
+                return False
+            known = redacts in before or bool(await unit.inbox.known([redacts]))
+            return known or await unit.buys.card_by_event(redacts) is not None
         case _:
             return True
 
@@ -113,8 +117,8 @@ async def _on_message(work: Work, event: Event, room: Room | None) -> None:
     if typed.edits is not None:
         await pledges.edited(work, typed.edits)
     elif typed.body.startswith("!") and typed.body[1:2].isalpha():
-        name, _, rest = typed.body[1:].partition(" ")
-        await table.run(work, name.strip(), _call(work, room, rest.strip(), typed))
+        name, *rest = typed.body[1:].split(None, 1)
+        await table.run(work, name, _call(work, room, "".join(rest).strip(), typed))
     else:
         await _on_words(work, room, typed)
 
@@ -139,7 +143,7 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
 
 async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
     reacted = parse_reaction(event.content)
-    buy = await buy_of_card(work, reacted.event_id) if reacted else None
+    buy = await buy_of_card(work, reacted.event_id) if reacted and is_pledge_button(reacted.key) else None
     if reacted is not None and buy is not None:
         await _pledge_more(work, buy, reacted.key)
 
@@ -158,7 +162,7 @@ async def _pledge_more(work: Work, buy: GroupBuy, text: str) -> None:
 
 
 async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
-    if event.redacts is not None:
+    if event.redacts is not None and not await buys.card_removed(work, event.redacts):
         await pledges.taken_back(work, event.redacts)
 
 
@@ -250,14 +254,16 @@ async def _on_direct_joined(work: Work, answer: Answer) -> None:
     if "error" in answer or answer["said"] is None:
         await directs.not_joined(work, room_id)
     else:
-        said = [raw for raw in answer["said"] if _is_routed(raw)]
+        since = work.unit.now - KEPT_MS // 2
+        said = [raw for raw in answer["said"] if _is_to_be_heard(raw, since)]
         await directs.joined(work, UserId(answer["subject"]), room_id, said)
 
 
-def _is_routed(raw: object) -> bool:
-    """Tell whether an event that did not pass the intake is one that is acted on at all."""
-    event = parse_event(raw)
-    return event is not None and event.type in ROUTES
+def _is_to_be_heard(raw: object, since: int) -> bool:
+    """Tell whether an event that did not pass the intake is one to act on. What is older than the journal remembers
+    would be acted on a second time in a room that is used again."""
+    event, sent_at = parse_event(raw), integer_at(raw, "origin_server_ts")
+    return event is not None and event.type in ROUTES and sent_at is not None and sent_at > since
 
 
 async def _on_invited(work: Work, answer: Answer) -> None:

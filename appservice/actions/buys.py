@@ -2,7 +2,7 @@
 
 import json
 
-from appservice.actions.recording import publish, record
+from appservice.actions.recording import STATE_KEPT_MS, publish, record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
 from appservice.domain.effect import Pin, SendEvent, SendState
@@ -36,6 +36,8 @@ async def open_buy(work: Work, member: Member, product: Product, terms: Terms) -
     refusal = check_terms(terms, work.cause.received_at)
     if refusal is not None:
         return refusal
+    if terms.tiers[0].unit_price > product.price:
+        return refuse(Reason.BAD_TIERS, why="above_price", price=product.price, currency=product.currency)
     for other in await work.unit.buys.live_of(group.id):
         if (await work.unit.buys.get(other)).product_id == product.id:
             return refuse(Reason.ALREADY_OPEN, buy=other)
@@ -66,6 +68,24 @@ async def card_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventI
     await work.owe(*offers, Pin(room_id, event_id))
     await publish(work, buy)
     await _edit_cards(work, buy)
+
+
+async def card_removed(work: Work, event_id: EventId) -> bool:
+    """Post the card of a live buy anew when somebody has removed it; tells whether it was a card at all."""
+    card = await work.unit.buys.card_by_event(event_id)
+    if card is None:
+        return False
+    buy = await work.unit.buys.lock(card.buy_id)
+    if buy.status.is_live:
+        product = await work.unit.products.get(buy.product_id)
+        group = await work.unit.groups.get(buy.group_id)
+        content = card_content(buy, product, group, work.unit.now)
+        await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), work.unit.now)
+        await work.owe(
+            Pin(card.room_id, None, [event_id]),
+            SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id),
+        )
+    return True
 
 
 async def refresh_card(work: Work, buy_id: BuyId) -> None:
@@ -106,7 +126,7 @@ async def settle(work: Work, buy_id: BuyId) -> None:
         return
     if now < deadline_at:
         await work.unit.timers.set("deadline", buy_id, deadline_at)
-    elif now < deadline_at + DRAIN_MS and await work.unit.inbox.is_waiting_before(deadline_at):
+    elif now < deadline_at + DRAIN_MS and await work.unit.inbox.is_waiting_before(deadline_at, buy.group_id):
         await work.unit.timers.set("deadline", buy_id, now + _DRAIN_POLL_MS)
     else:
         ids = [fresh_id(8) for _ in range(2 * len(buy.numbers()))]
@@ -128,6 +148,10 @@ async def announce_last_hour(work: Work, buy_id: BuyId) -> None:
         await work.owe(news.last_hour(group.room_id, buy, product, group))
 
 
+def _is_in_state(buy: GroupBuy, now: int) -> bool:
+    return buy.status.is_live or now < buy.terms.deadline_at + STATE_KEPT_MS
+
+
 async def restore_state(work: Work, state_key: str) -> None:
     """Put a buy's published picture back after somebody else has written to it, and say so in the desk.
 
@@ -138,7 +162,7 @@ async def restore_state(work: Work, state_key: str) -> None:
         return
     group = await work.unit.groups.get(room.subject)
     buy = await work.unit.buys.find(state_key)
-    if buy is not None and buy.group_id == group.id:
+    if buy is not None and buy.group_id == group.id and _is_in_state(buy, work.unit.now):
         await publish(work, buy)
     else:
         await work.owe(SendState(work.cause.room_id, wire_buy.TYPE, state_key, {}))

@@ -9,10 +9,16 @@ from appservice.domain.ids import RoomId, UserId
 from appservice.store.inbox import NewArrival
 from appservice.store.rooms import Direct, DirectStatus, Room, RoomKind
 
+MOST_DIRECT_ROOMS = 3
+"""With one person; one is used, and the others are what their clients have made by accident."""
+
 
 async def accept(work: Work, room_id: RoomId, user_id: UserId) -> None:
     """Join the direct room to which a person has invited the bot. It is known from now on, so that nothing said
-    there is overlooked."""
+    there is overlooked. Who has some already gets no more."""
+    if await work.unit.rooms.count_direct(user_id) >= MOST_DIRECT_ROOMS:
+        await decline(work, room_id)
+        return
     await work.unit.rooms.add(Room(room_id, RoomKind.DIRECT, user_id))
     await work.owe(Join(room_id, answer="direct_joined", subject=user_id))
 

@@ -85,9 +85,14 @@ async def invite(work: Work, group_id: GroupId, user_id: UserId, *, power: int =
     if refusal is not None:
         return refusal
     base = known or Member(group_id, user_id, Presence.INVITED)
-    member = replace(base, presence=Presence.INVITED, power=power, invited_by=work.cause.sender)
+    is_owner = user_id == group.owner
+    member = replace(
+        base, presence=Presence.INVITED, power=Role.OWNER if is_owner else power, invited_by=work.cause.sender
+    )
     await work.unit.groups.save_member(member, work.unit.now)
     await work.owe(Invite(group.room_id, user_id, answer="invited", subject=group.id))
+    if is_owner and group.desk_id is not None:
+        await work.owe(Invite(group.desk_id, user_id))
     expires_at = work.unit.now + work.config.groups.invitation_days * DAY_MS
     await work.unit.timers.set("invitation", f"{group_id} {user_id}", expires_at)
     return None

@@ -82,8 +82,9 @@ async def find(work: Work, group_id: GroupId, name: str, reply_to: EventId | Non
         if found is not None and found.group_id == group_id:
             return found
     products = await work.unit.products.of_group(group_id)
-    exact = [p for p in products if name.casefold() in (p.sku.casefold(), p.name.casefold())]
-    matching = exact or [p for p in products if name and name.casefold() in p.name.casefold()]
+    exact = [p for p in products if name.casefold() == p.sku.casefold()]
+    matching = exact or [p for p in products if name.casefold() == p.name.casefold()]
+    matching = matching or [p for p in products if name and name.casefold() in p.name.casefold()]
     match matching:
         case [product]:
             return product

@@ -12,6 +12,8 @@ from appservice.present import acknowledge
 from appservice.store.rooms import DirectStatus
 from appservice.store.unit import Unit
 
+MOST_HELD = 20
+
 
 @dataclass(slots=True)
 class Work:
@@ -26,12 +28,20 @@ class Work:
         """Owe effects to the outside world, in this order."""
         for effect in effects:
             held = isinstance(effect, Tell) and not await self._can_tell(effect.user_id)
+            if held and isinstance(effect, Tell) and await self._would_pile_up(effect):
+                continue
             await self.unit.outbox.put(f"{self.cause.id}:{self._owed}", effect, self.unit.now, held=held)
             self._owed += 1
 
     async def refuse(self, refusal: Refusal) -> None:
         """Tell whoever asked why nothing was done."""
         await self.owe(*acknowledge.refuse(self.cause, refusal))
+
+    async def _would_pile_up(self, effect: Tell) -> bool:
+        """Tell whether a person has not come for so many answers that one more would only pile up; what they owe is
+        always kept for them."""
+        is_answer = effect.content.get("msgtype") == "m.notice"
+        return is_answer and await self.unit.outbox.count_held(effect.lane) >= MOST_HELD
 
     async def _can_tell(self, user_id: UserId) -> bool:
         """Tell whether a person has joined their direct room; has it made where there is none."""

@@ -85,7 +85,8 @@ def _tiers(words: Sequence[str], currency: str) -> tuple[Tier, ...] | Refusal:
 
 
 async def _pledge(work: Work, call: Call) -> Refusal | None:
-    found = await find_buy(work, call, call.words(), call_example("pledge", call))
+    words = call.words()
+    found = await find_buy(work, call, words, call_example("pledge", call), former=words[:1] == ["0"])
     if isinstance(found, Refusal):
         return found
     buy, member, words = found
@@ -121,7 +122,7 @@ def _request(work: Work, member: Member, whole: WholePledge) -> Set | Withdraw:
 
 
 async def _withdraw(work: Work, call: Call) -> Refusal | None:
-    found = await find_buy(work, call, call.words(), "!withdraw")
+    found = await find_buy(work, call, call.words(), "!withdraw", former=True)
     if isinstance(found, Refusal):
         return found
     buy, member, words = found
@@ -132,13 +133,16 @@ async def _withdraw(work: Work, call: Call) -> Refusal | None:
 
 
 async def find_buy(
-    work: Work, call: Call, words: list[str], example: str
+    work: Work, call: Call, words: list[str], example: str, *, former: bool = False
 ) -> tuple[GroupBuy, Member, list[str]] | Refusal:
     """Give the one buy that a member can mean: by the card replied to, by its id as the last word, or the only one.
 
-    `example` is what they typed, to which the id of one of several buys can be added.
+    `example` is what they typed, to which the id of one of several buys can be added. With `former`, buys of groups
+    that they have left count as well: pledges bind, so they can be withdrawn.
     """
     groups = await my_groups(work, call, Role.MEMBER)
+    if former:
+        groups += await work.unit.groups.former_of_person(work.cause.sender)
     members = {group.id: member for group, member in groups}
     replied = await buy_of_card(work, call.reply_to)
     if replied is not None:
@@ -185,7 +189,7 @@ async def _which(work: Work, buy_ids: Sequence[BuyId], example: str) -> Refusal:
     for buy_id in buy_ids[:10]:
         buy = await work.unit.buys.get(buy_id)
         product = await work.unit.products.get(buy.product_id)
-        choices.append((product.name, buy_id, f"{example} {buy_id}"))
+        choices.append((product.name, buy_id, f"{example[:60]} {buy_id}"))
     return refuse(Reason.WHICH_BUY, choices=choices)
 
 

@@ -50,8 +50,13 @@ async def my_groups(work: Work, call: Call, role: Role) -> list[tuple[Group, Mem
     return [
         (group, member)
         for group, member in groups
-        if member.role >= role and group.status is GroupStatus.OPEN and call.group_id in (None, group.id)
+        if _may(group, member, role) and group.status is GroupStatus.OPEN and call.group_id in (None, group.id)
     ]
+
+
+def _may(group: Group, member: Member, role: Role) -> bool:
+    """Tell whether a person may do what `role` may; an owner may manage a group that they have not joined, or left."""
+    return member.role >= role or (role >= Role.CONCIERGE and group.owner == member.user_id)
 
 
 async def one_group(
@@ -72,7 +77,7 @@ async def one_group(
         case []:
             return refuse(Reason.NO_GROUP) if call.place is Place.DIRECT else _not_allowed(role)
         case _:
-            choices = [(group.name, group.id, f"{example} {group.id}") for group, _ in groups]
+            choices = [(group.name, group.id, f"{example[:60]} {group.id}") for group, _ in groups]
             return refuse(Reason.WHICH_GROUP, choices=choices)
 
 

@@ -1,5 +1,7 @@
 """Deadlines as people write them, by the dateparser library: `friday 18:00`, `tomorrow 12:00`, `2026-11-27`."""
 
+import calendar
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -7,6 +9,10 @@ from dateparser.date import DateDataParser
 
 from appservice.domain.refusal import Reason, Refusal, refuse
 
+_DOTTED = re.compile(r"\b(\d{1,2})\.\s?(0?[1-9]|1[0-2])\.?(?=\s|$)", re.ASCII)
+_SLASHED = re.compile(r"\b\d{1,2}/\d{1,2}\b(?!/)", re.ASCII)
+_HOUR_ALONE = re.compile(r"\b(\w+day|tomorrow)(?: at)? (\d{1,2})$", re.ASCII | re.IGNORECASE)
+_MONTHS = tuple(month.lower() for month in calendar.month_name[1:])
 LONGEST_MS = 366 * 24 * 3_600_000
 
 
@@ -29,8 +35,10 @@ def parse_deadline(text: str, now: int, time_zone: str) -> int | Refusal:
     )
     if not 0 < len(text) <= 60:
         return refuse(Reason.BAD_DEADLINE, why="format")
+    if _SLASHED.search(text):  # 11/12 is November here and December there
+        return refuse(Reason.BAD_DEADLINE, why="format")
     try:
-        found = parser.get_date_data(text)
+        found = parser.get_date_data(_HOUR_ALONE.sub(r"\1 \2:00", _DOTTED.sub(_with_month, text)))
     except (ValueError, OverflowError, RecursionError):
         return refuse(Reason.BAD_DEADLINE, why="format")
     if found.date_obj is None or found.period not in ("time", "day"):
@@ -45,3 +53,8 @@ def parse_deadline(text: str, now: int, time_zone: str) -> int | Refusal:
     if at <= now:
         return refuse(Reason.BAD_DEADLINE, why="past")
     return at if at - now <= LONGEST_MS else refuse(Reason.BAD_DEADLINE, why="far")
+
+
+def _with_month(found: re.Match[str]) -> str:
+    """Write 1.12. as 1 december: the library takes it for the time 1:12."""
+    return f"{found[1]} {_MONTHS[int(found[2]) - 1]}"

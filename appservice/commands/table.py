@@ -22,6 +22,8 @@ async def run(work: Work, name: str, call: Call) -> None:
         close = get_close_matches(name.lower(), TABLE, n=1)
         if close or call.place is not Place.GROUP:  # other bots in the group have commands too
             await work.refuse(refuse(Reason.UNKNOWN_COMMAND, command=name[:20], close=next(iter(close), None)))
+        if close and call.place is Place.GROUP and Place.GROUP not in TABLE[close[0]].places:
+            await work.owe(_removal(work))
         return
     if call.place not in command.places:
         await _wrong_place(work, command, call)
@@ -35,6 +37,10 @@ async def _wrong_place(work: Work, command: Command, call: Call) -> None:
     """Refuse a command that would expose people in the group, and remove it there."""
     if call.place is Place.GROUP:
         await work.refuse(refuse(Reason.WRONG_PLACE, command=command.name))
-        await work.owe(Redact(work.cause.room_id, work.cause.event_id, reason="to be sent to the service directly"))
+        await work.owe(_removal(work))
     else:
         await work.refuse(refuse(Reason.OTHER_PLACE, command=command.name))
+
+
+def _removal(work: Work) -> Redact:
+    return Redact(work.cause.room_id, work.cause.event_id, reason="to be sent to the service directly")

@@ -123,7 +123,8 @@ class Kick:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Accept an invitation; the answer brings what was said in the room just before."""
+    """Accept an invitation; the answer brings what was said in the room just before. In a lane of its own, as the
+    room's server may be slow."""
 
     room_id: RoomId
     answer: str
@@ -131,7 +132,7 @@ class Join:
 
     @property
     def lane(self) -> str:
-        return self.room_id
+        return f"join {self.room_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,10 @@ Effect = SendEvent | SendState | Pin | Redact | Tell | CreateRoom | Invite | Kic
 EFFECTS: tuple[type[Effect], ...] = (
     SendEvent, SendState, Pin, Redact, Tell, CreateRoom, Invite, Kick, Join, Leave, ReadEvent,
 )  # fmt: skip
+
+
+DOORS = ("join", "invite")
+"""First words of the lanes in which another server may keep us waiting."""
 
 
 def direct_lane(user_id: str) -> str:

@@ -8,7 +8,7 @@ from yarl import URL
 from appservice.domain.ids import EventId, GroupId, Number, ProductId
 from appservice.domain.text import fold
 
-LONGEST_LINK = 2000
+LONGEST_LINK = 1000
 _SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 

@@ -174,6 +174,8 @@ async def _spec_errors(request: web.Request, handler: Any) -> web.StreamResponse
         return _error(refused.status, refused.errcode, refused.message)
     except web.HTTPRequestEntityTooLarge:
         return _error(413, "M_TOO_LARGE", "The body is too large")
+    except web.RequestPayloadError:
+        return _error(400, "M_NOT_JSON", "The body cannot be read")
     except web.HTTPNotFound:
         return _error(404, "M_UNRECOGNIZED", "Unknown path")
     except web.HTTPMethodNotAllowed as error:

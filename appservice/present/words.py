@@ -6,7 +6,7 @@ from typing import Any
 from appservice.domain.group import Group
 from appservice.domain.product import Product
 from appservice.domain.refusal import Reason, Refusal
-from appservice.present.amounts import moment
+from appservice.present.amounts import moment, money
 from appservice.present.text import Text, esc
 
 HELP_HINT = "Send me !help to see what you can do."
@@ -29,6 +29,9 @@ def _bad_tiers(d: Mapping[str, Any]) -> str:
             return f"A group buy has 1 to {d['most']} price tiers, as in: 10:79 25:69."
         case "minimum":
             return f"A tier's minimum is a whole number from 1 to {d['most']}."
+        case "above_price":
+            single = money(d["price"], d["currency"], "en")
+            return f"A group buy is for less: its first price is above the product's own, {single}."
         case "price":
             return "A tier's price must be above zero and not astronomical."
         case "format":

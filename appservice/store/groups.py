@@ -47,10 +47,10 @@ class Groups:
         )  # fmt: skip
 
     async def of_person(self, user_id: str) -> list[tuple[Group, Member]]:
-        """Give the groups that a person has joined, oldest first, with who they are in each."""
+        """Give the groups that a person has joined or owns, oldest first, with who they are in each."""
         rows = await self._connection.fetch(
             "SELECT g.id FROM coterie_group g JOIN member m ON m.group_id = g.id"
-            " WHERE m.user_id = $1 AND m.presence = 'joined' ORDER BY g.created_at, g.id",
+            " WHERE m.user_id = $1 AND (m.presence = 'joined' OR g.owner = $1) ORDER BY g.created_at, g.id",
             user_id,
         )
         found = []
@@ -59,6 +59,13 @@ class Groups:
             if member is not None:
                 found.append((await self.get(row["id"]), member))
         return found
+
+    async def former_of_person(self, user_id: str) -> list[tuple[Group, Member]]:
+        """Give the groups that a person was in and has left, with who they were in each."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM member WHERE user_id = $1 AND presence <> 'joined' AND number IS NOT NULL", user_id
+        )
+        return [(await self.get(row["group_id"]), _member(row)) for row in rows]
 
     async def member(self, group_id: str, user_id: str) -> Member | None:
         """Give a person known to a group."""

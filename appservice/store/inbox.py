@@ -9,6 +9,9 @@ from appservice.store.db import Connection, is_sqlite, storable
 
 _JOURNALING_LOCK = 0x6A6F75726E616C  # "journal"
 MOST_ATTEMPTS = 5
+_LANES_OF_GROUP = (
+    "SELECT room_id FROM room WHERE subject = $2 OR subject IN (SELECT user_id FROM member WHERE group_id = $2)"
+)
 KEPT_MS = 30 * 24 * 3600 * 1000
 """How long the ids of done arrivals are remembered, so that a late repeat is known; contents go at once."""
 
@@ -106,17 +109,22 @@ class Inbox:
         if not is_sqlite(self._connection):
             await self._connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _JOURNALING_LOCK)
 
-    async def is_waiting_before(self, received_before: int) -> bool:
-        """Tell whether anything journaled before that moment is still to be handled.
+    async def is_waiting_before(self, received_before: int, group_id: str | None = None) -> bool:
+        """Tell whether anything journaled before that moment is still to be handled; on demand only what can be about
+        a group: in its rooms, and in the direct rooms of those who are or were in it.
 
         Waits for those who are writing to the journal right now, so that nothing received in time is overlooked
         (SQLite has one writer anyway).
         """
         if not is_sqlite(self._connection):
             await self._connection.execute("SELECT pg_advisory_xact_lock($1)", _JOURNALING_LOCK)
-        row = await self._connection.fetchval(
-            "SELECT seq FROM arrival WHERE status = 'waiting' AND received_at < $1 LIMIT 1", received_before
-        )
+        query = "SELECT seq FROM arrival WHERE status = 'waiting' AND received_at < $1"
+        if group_id is None:
+            row = await self._connection.fetchval(f"{query} LIMIT 1", received_before)
+        else:
+            row = await self._connection.fetchval(
+                f"{query} AND lane IN ({_LANES_OF_GROUP}) LIMIT 1", received_before, group_id
+            )
         return row is not None
 
     async def prune(self, now: int) -> None:

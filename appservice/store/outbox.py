@@ -4,9 +4,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appservice.domain.effect import EFFECTS, Effect
+from appservice.domain.effect import DOORS, EFFECTS, Effect
 from appservice.store.db import Connection, storable
 
+_HEADS = (
+    "FROM effect e JOIN (SELECT MIN(seq) AS seq FROM effect WHERE status = 'waiting' GROUP BY lane) head"
+    " ON e.seq = head.seq"
+)
 KEPT_MS = 7 * 24 * 3600 * 1000
 _BY_NAME = {effect.__name__: effect for effect in EFFECTS}
 
@@ -43,26 +47,26 @@ class Outbox:
             "UPDATE effect SET status = 'waiting', due_at = $2 WHERE lane = $1 AND status = 'held'", lane, now
         )
 
+    async def count_held(self, lane: str) -> int:
+        """Count what is kept back in a lane."""
+        count: int = await self._connection.fetchval(
+            "SELECT COUNT(*) FROM effect WHERE lane = $1 AND status = 'held'", lane
+        )
+        return count
+
     async def hold(self, lane: str) -> None:
         """Keep back what waits in a lane."""
         await self._connection.execute("UPDATE effect SET status = 'held' WHERE lane = $1 AND status = 'waiting'", lane)
 
-    async def due_lanes(self, now: int, limit: int) -> list[str]:
-        """Give the lanes whose first effect is due, the longest waiting first."""
-        rows = await self._connection.fetch(
-            "SELECT e.lane FROM effect e JOIN"
-            " (SELECT MIN(seq) AS seq FROM effect WHERE status = 'waiting' GROUP BY lane) head ON e.seq = head.seq"
-            " WHERE e.due_at <= $1 ORDER BY e.seq LIMIT $2",
-            now, limit,
-        )  # fmt: skip
-        return [row["lane"] for row in rows]
+    async def due_lanes(self, now: int, limit: int, *, doors: bool | None = None) -> list[str]:
+        """Give the lanes whose first effect is due, the longest waiting first; on demand only those in which another
+        server may keep us waiting (`doors`), or only the others."""
+        query = f"SELECT e.lane {_HEADS} WHERE e.due_at <= $1{_which(doors)} ORDER BY e.seq LIMIT $2"
+        return [row["lane"] for row in await self._connection.fetch(query, now, limit)]
 
     async def next_due_at(self) -> int | None:
         """Give when the first effect of some lane becomes due."""
-        due_at: int | None = await self._connection.fetchval(
-            "SELECT MIN(e.due_at) FROM effect e JOIN"
-            " (SELECT MIN(seq) AS seq FROM effect WHERE status = 'waiting' GROUP BY lane) head ON e.seq = head.seq"
-        )
+        due_at: int | None = await self._connection.fetchval(f"SELECT MIN(e.due_at) {_HEADS}")
         return due_at
 
     async def head(self, lane: str, now: int) -> Owed | None:
@@ -102,6 +106,11 @@ class Outbox:
     async def prune(self, now: int) -> None:
         """Forget effects carried out long ago."""
         await self._connection.execute("DELETE FROM effect WHERE status = 'sent' AND created_at < $1", now - KEPT_MS)
+
+
+def _which(doors: bool | None) -> str:
+    at_a_door = " OR ".join(f"e.lane LIKE '{word} %'" for word in DOORS)
+    return "" if doors is None else f" AND {'' if doors else 'NOT '}({at_a_door})"
 
 
 def _effect(row: Any) -> Effect:

@@ -68,6 +68,13 @@ class Rooms:
         """Forget a room."""
         await self._connection.execute("DELETE FROM room WHERE room_id = $1", room_id)
 
+    async def count_direct(self, user_id: str) -> int:
+        """Count the direct rooms with a person that we know of, accepted ones that are not joined yet included."""
+        count: int = await self._connection.fetchval(
+            "SELECT COUNT(*) FROM room WHERE kind = 'direct' AND subject = $1", user_id
+        )
+        return count
+
     async def direct(self, user_id: str) -> Direct | None:
         """Give a person's direct room."""
         row = await self._connection.fetchrow("SELECT * FROM direct WHERE user_id = $1", user_id)

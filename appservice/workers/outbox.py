@@ -22,18 +22,32 @@ LONGEST_WAIT_MS = 300_000
 _REMOTE_ATTEMPTS = 4
 """How often an invitation or a join is tried while another server fails; then whoever asked is told."""
 
+_SILENT_ATTEMPTS = 12
+"""The same where nothing was answered at all, which our own homeserver's restart explains as well: half an hour."""
 _ANSWERED = (CreateRoom, Invite, Join, ReadEvent)
 """What may well be refused: whoever asked is told. Any other refusal is a fault, set aside for the operator."""
 
 Perform = Callable[[Effect, str], Awaitable[dict[str, Any]]]
 
 
-def outbox_lanes(store: Store, clock: Clock, perform: Perform, answered: Callable[[], None], width: int = 8) -> Lanes:
-    """Give the worker of the outbox; `answered` is called when an answer has come in."""
+def outbox_lanes(
+    store: Store,
+    clock: Clock,
+    perform: Perform,
+    answered: Callable[[], None],
+    width: int = 8,
+    *,
+    doors: bool | None = None,
+) -> Lanes:
+    """Give the worker of the outbox; `answered` is called when an answer has come in.
+
+    With `doors`, of joins and invitations only, for which other servers are asked and may be slow; with False, of all
+    else. Two workers, so that a server which hangs holds up nobody here.
+    """
 
     async def due_lanes(now: int, limit: int) -> list[str]:
         async with store.look() as unit:
-            return await unit.outbox.due_lanes(now, limit)
+            return await unit.outbox.due_lanes(now, limit, doors=doors)
 
     async def next_due() -> int | None:
         async with store.look() as unit:
@@ -99,7 +113,8 @@ async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError
 
 def _is_hopeless(owed: Owed, error: HomeserverError) -> bool:
     """Tell whether another server has failed us often enough; our own may take for ever."""
-    return isinstance(owed.effect, _ANSWERED) and error.status >= 500 and owed.attempts + 1 >= _REMOTE_ATTEMPTS
+    most = _REMOTE_ATTEMPTS if error.status >= 500 else _SILENT_ATTEMPTS
+    return isinstance(owed.effect, _ANSWERED) and error.status in (0, *range(500, 600)) and owed.attempts + 1 >= most
 
 
 def _brief(effect: Effect) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from appservice.workers.timers import TimerWorker
 
 
 class Crew:
-    """Inbox, outbox and timers of this process."""
+    """Inbox, outbox (with a part of its own for what waits on other servers) and timers of this process."""
 
     inbox: Lanes
     outbox: Lanes
     timers: TimerWorker
+    doors: Lanes | None = None
 
     def __init__(self) -> None:
         self._stop = asyncio.Event()
@@ -25,15 +26,18 @@ class Crew:
         """Tell whether the workers are to end."""
         return self._stop.is_set()
 
+    def _workers(self) -> list[Lanes | TimerWorker]:
+        return [self.inbox, self.outbox, self.timers, *([self.doors] if self.doors else [])]
+
     def ring_all(self) -> None:
         """Say that there may be something due."""
-        for worker in (self.inbox, self.outbox, self.timers):
+        for worker in self._workers():
             worker.ring()
 
     def stop(self) -> None:
         """Let each worker finish what is in hand."""
         self._stop.set()
-        for worker in (self.inbox, self.outbox, self.timers):
+        for worker in self._workers():
             worker.stop()
 
     async def sleep(self, seconds: float) -> None:
@@ -47,7 +51,7 @@ class Crew:
         self.working = True
         try:
             async with asyncio.TaskGroup() as group:
-                for worker in (self.inbox, self.outbox, self.timers):
+                for worker in self._workers():
                     group.create_task(worker.run())
         finally:
             watch.cancel()

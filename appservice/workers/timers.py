@@ -63,17 +63,24 @@ class TimerWorker:
         return POLL_MS if next_at is None else max(0, min(POLL_MS, next_at - self._clock.now()))
 
 
+class _TakenByAnother(Exception):
+    """What was done for a timer has to be undone."""
+
+
 async def fire_timer(store: Store, fire: Fire, timer: Timer) -> None:
     """Act on one timer in a unit; one that fails is tried again later, and does not hold up the others."""
     try:
         async with store.unit() as unit:
-            if await unit.timers.claim(timer):
+            if await unit.timers.begin(timer):
                 await fire(unit, timer)
+                if not await unit.timers.finish():
+                    raise _TakenByAnother
+    except _TakenByAnother:
+        log.debug("timer %s %s was moved, or acted on by another, meanwhile", timer.kind, timer.subject)
     except Exception as error:
         wait_ms = POLL_MS if is_transient(error) else _RETRY_MS
-        log.error("timer %s %s failed, tried again in %d s: %s", timer.kind, timer.subject, wait_ms // 1000,
-                  type(error).__name__)  # fmt: skip
-        log.debug("timer %s", timer.kind, exc_info=error)
+        log.error("timer %s failed, tried again in %d s: %s", timer.kind, wait_ms // 1000, type(error).__name__)
+        log.debug("timer %s %s", timer.kind, timer.subject, exc_info=error)
         async with store.unit() as unit:
             if await unit.timers.claim(timer):
                 await unit.timers.set(timer.kind, timer.subject, unit.now + wait_ms)

@@ -85,8 +85,8 @@ class Play:
         says(SERVICE, f"[the picture: {image['content']['body']}]")
         card = await self.news("the product", lambda e: PRODUCT in e["content"], asked)
         says(SERVICE, card["content"]["body"])
-        deadline = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=4)
-        asked = await self.writes(CONCIERGE, f"!buy open merino-throw 6:79 14:69 until {deadline:%A} 18:00".lower())
+        day = f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=4):%A}".lower()
+        asked = await self.writes(CONCIERGE, f'!buy open "Merino throw" 6:79 14:69 until {day} 18:00')
         self.direct[CONCIERGE] = await self.is_told(CONCIERGE, "is open until")
         card = await self.news("the card", lambda e: BUY in e["content"] and kind(e) == "message", asked)
         self.card = card["event_id"]
@@ -167,7 +167,7 @@ class Play:
         ben = self._who(CONCIERGE)
         asked = await ben.say(self.group, '!product add "Linen towel" 19.00 https://shop.example/towel')
         await self.news("the towel", lambda e: "Linen towel" in e["content"]["body"], asked)
-        await ben.say(self.group, "!buy open linen-towel 4:16 10:13 until tomorrow 18:00")
+        await ben.say(self.group, '!buy open "Linen towel" 4:16 10:13 until tomorrow 18:00')
         await self.news("its card", lambda e: "Group buy: Linen towel" in e["content"]["body"], asked)
 
     # -- what people do ------------------------------------------------------------------------

@@ -48,7 +48,7 @@ async def trial(here: Circle) -> AsyncIterator[Trial]:
     await one.end()
 
 
-WRONG_REPLIES = ["+0", "+-3", "+99999999999999999999", "2,5", "+ 2 2", "+2.5", "3", "-1", "+²", "+1\0"]
+WRONG_REPLIES = ["+0", "+-3", "+99999999999999999999", "2,5", "+ 2 2", "+2.5", "3", "-1", "+1\0"]
 WRONG_COMMANDS = {
     "!pledge": "Write it like this: !pledge 3",
     "!pledge 1e9": UNITS,
@@ -94,7 +94,7 @@ async def test_a_wrong_reaction_is_removed_with_a_private_line(trial: Trial) -> 
     for key in ("❤️", "👍", "3", "x" * 100):  # nobody's error: people react as they like
         await ana.react(here.group, trial.card, key)
     await trial.ends_well()
-    assert {"❤️", "👍", "3"} < ana.reactions(here.group, trial.card).keys()
+    await ana.sees_that(lambda: {"❤️", "👍", "3"} < ana.reactions(here.group, trial.card).keys())
 
 
 async def test_a_concierge_who_names_what_is_not_there_is_told_in_the_desk(trial: Trial) -> None:
@@ -166,14 +166,24 @@ ODD_CONTENTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-CHATTER = ("!frobnicate", "!", "!!", "! pledge 3", "!1", "Great!", "+1 from me", f"+2 {HUGE}", "I take 2 if it is warm")
+CHATTER = (
+    "!frobnicate",
+    "!",
+    "!!",
+    "! pledge 3",
+    "!1",
+    "Great!",
+    "+1 from me",
+    f"We are {HUGE}",
+    "I take 2 if it is warm",
+)
 
 
 async def test_what_is_no_request_is_nobodys_business(trial: Trial) -> None:
     ana, here = trial.ana, trial.here
     told = len(trial.told(ana))
     for said in CHATTER:  # other bots have commands of their own; people talk
-        event = await ana.say(here.group, said, reply_to=trial.card if said.startswith(("+2", "I")) else None)
+        event = await ana.say(here.group, said, reply_to=trial.card if said.startswith(("We", "I")) else None)
     await ana.send_event(here.group, "m.room.message", {"msgtype": "m.notice", "body": "!pledge 3"})
     sent = 0
     for kind, content in ODD_CONTENTS:

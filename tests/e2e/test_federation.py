@@ -28,7 +28,7 @@ async def test_a_remote_member_joins_pledges_in_every_way_and_gets_the_receipt(
     await remote.sees_that(lambda: remote.reactions(here.group, reply) == {"✅": {here.bot}})
     await remote.react(here.group, card, "+5")
     await remote.sees(here.group, "the minimum order is reached")
-    direct = await remote.create_direct(here.bot)
+    direct = await remote.create_direct(here.bot, joined_within=20)
     await remote.say(direct, "+1")
     await remote.sees(here.group, "8 are reached")
     wrong = await remote.say(here.group, "+0", reply_to=card)

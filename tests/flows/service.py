@@ -1,4 +1,4 @@
-"""The service beside the fake homeserver: in this process by a clock of the test's own, or as a program to be killed."""
+"""The service beside the fake homeserver: in this process by a test's own clock, or as a program to be killed."""
 
 # ruff: noqa: ASYNC109 - the time limit belongs to the failure's message; only polling needs no loop
 

@@ -37,7 +37,7 @@ async def test_60_kib_of_anything_are_survived_and_a_command_among_them_is_answe
 ) -> None:
     long = filler * (KIB_60 // len(filler.encode("utf-8")))
     await shop.say(shop.ben, '!product add "Mug" 12 https://shop.example/mug')
-    await shop.open_named("Mug")
+    await shop.open_named("Mug", "10:9 25:8 until friday 18:00")
     typed = [f"!pledge {long}", f"!withdraw{long}", f"+{long}", f"!help {long}", f"!{long}", long]
     for text in typed:
         shop.ana.say(shop.group, text, reply_to=shop.card)

@@ -1,11 +1,13 @@
 """The end of a group buy: in time or too late, orders, receipts, and what everyone is told."""
 
+import json
 import re
-from typing import Any
 
 from appservice.domain.clearing import Tier, Tranche, clear
+from appservice.store.inbox import NewArrival
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.homeserver_faults import Fault
+from tests.flows.homeserver_people import Person
 from tests.flows.journey import BUY, Journey
 from tests.flows.service import DAY, HOUR, MINUTE, MONDAY, HandClock, Service
 
@@ -113,7 +115,7 @@ async def test_a_buy_without_any_pledge_fails_quietly(shop: Journey) -> None:
 async def test_a_pledge_journaled_before_the_deadline_counts_though_it_is_handled_after(
     engine: str, shop: Journey, hs: FakeHomeserver, service: Service, clock: HandClock
 ) -> None:
-    """The unit that handles it is held up: somebody else has the group's buy locked."""
+    """It was written down, and the service stopped before it was acted on."""
     await shop.plus(shop.ana, 10)
     await service.wait(FRIDAY_18 - MONDAY - 10)
     await service.stop()
@@ -126,12 +128,8 @@ async def test_a_pledge_journaled_before_the_deadline_counts_though_it_is_handle
     assert shop.signs(late) == ["⚠️"] and shop.told(shop.mia) == [TOO_LATE]
 
 
-def _arrival(shop: Journey, person: Any, body: str) -> Any:
+def _arrival(shop: Journey, person: Person, body: str) -> NewArrival:
     """What the intake writes down of a reply to the card."""
-    import json
-
-    from appservice.store.inbox import NewArrival
-
     shop.hs.pause_delivery()
     event = shop.hs.event(person.say(shop.group, body, reply_to=shop.card))
     shop.hs.delivery._queue.clear()
@@ -248,8 +246,7 @@ async def test_closing_waits_for_a_journal_that_is_behind_but_not_for_ever(
     errors.append("arrival a")
     await shop.plus(shop.ana, 10)
     await service.wait(FRIDAY_18 - MONDAY - MINUTE)
-    broken = _arrival(shop, shop.otto, "+5")
-    await service.store.journal([type(broken)("$broken", shop.group, "m.room.message", '{"not": "an event"}')])
+    await service.store.journal([NewArrival("$broken", shop.group, "m.room.message", '{"not": "an event"}')])
     await service.wait(MINUTE + 250)
     assert await shop.status() == "open"
     await service.wait(6 * MINUTE)

@@ -185,6 +185,25 @@ async def test_the_service_that_was_removed_from_a_direct_room_comes_back_when_i
     assert bots_part(hs, room) == "join" and await shop.units() == {"ana": 3}
 
 
+async def test_what_was_said_in_a_direct_room_long_ago_is_not_heard_again_when_it_is_used_again(
+    shop: Journey, hs: FakeHomeserver, service: Service
+) -> None:
+    room = shop.ana.create_room(preset="private_chat", is_direct=True, invite=[hs.bot])
+    shop.ana.say(room, "+12")
+    await shop.rest()
+    shop.ana.kick(room, hs.bot)
+    await service.wait(40 * DAY)
+    assert await shop.orders() == {"ana": (12, 7900, 94800)}
+    await shop.open_buy("!buy open merino-throw 10:79 25:69 until in 3 days")
+    invite = {"membership": "invite", "is_direct": True}
+    shop.ana.put_state(room, "m.room.member", invite, state_key=hs.bot)
+    pledge = shop.ana.say(room, "+1")
+    await shop.rest()
+    assert shop.signs(pledge) == ["✅"]
+    rows = await service.rows("SELECT quantity FROM tranche WHERE buy_id = $1", shop.buy)
+    assert [row["quantity"] for row in rows] == [1]
+
+
 @pytest.mark.parametrize("refusal", [INVITE_BLOCKED, UNREACHABLE], ids=["blocked", "unreachable"])
 async def test_a_person_who_cannot_be_reached_holds_nothing_up_and_is_reached_later(
     shop: Journey, hs: FakeHomeserver, service: Service, refusal: object

@@ -36,3 +36,58 @@ async def test_a_buy_leaves_the_state_a_day_after_its_end(engine: str, shop: Jou
     assert shop.room.content(BUY, shop.buy)["status"] == "succeeded"
     await service.wait(DAY)
     assert shop.room.content(BUY, shop.buy) == {}
+
+
+async def test_a_card_that_somebody_removes_is_posted_again_and_takes_pledges(
+    engine: str, shop: Journey, hs: FakeHomeserver
+) -> None:
+    await shop.plus(shop.ana, 3)
+    removed = shop.card
+    await shop.redact(shop.ben, removed)
+    shop.find_card()
+    assert shop.card != removed and "3 pledged" in shop.card_text
+    assert shop.room.pinned == [shop.card]
+    assert shop.room.content(BUY, shop.buy)["card"] == shop.card
+    await shop.plus(shop.otto, 2)
+    assert await shop.units() == {"ana": 3, "otto": 2}
+
+
+async def test_whoever_has_left_the_group_can_still_take_their_pledge_back(shop: Journey) -> None:
+    await shop.plus(shop.ana, 3)
+    await shop.plus(shop.otto, 2)
+    shop.ana.leave(shop.group)
+    shop.ben.kick(shop.group, shop.otto.mxid)
+    await shop.rest()
+    asked = [await shop.tell(shop.ana, "!withdraw"), await shop.tell(shop.otto, "!pledge 0")]
+    assert [shop.signs(event) for event in asked] == [["✅"], ["✅"]]
+    assert await shop.units() == {}
+    more = await shop.tell(shop.ana, "!pledge 4")
+    assert shop.signs(more) == ["⚠️"] and await shop.units() == {}
+
+
+async def test_an_owner_who_has_left_comes_back_by_inviting_themselves(circle: Journey, hs: FakeHomeserver) -> None:
+    rosa = circle.person("rosa", auto_join=True)
+    for room in (circle.group, circle.desk):
+        rosa.leave(room)
+    await circle.rest()
+    await circle.tell(rosa, f"!invite {rosa.mxid}")
+    assert {circle.room.members[rosa.mxid], hs.room(circle.desk).members[rosa.mxid]} == {"join"}
+    assert (await circle.members())["rosa"] == ("joined", 100)
+
+
+async def test_before_an_owner_has_joined_their_second_group_they_are_asked_which_one_is_meant(
+    circle: Journey, hs: FakeHomeserver
+) -> None:
+    rosa = circle.person("rosa", auto_join=False)
+    await circle.tell(rosa, '!group create "Second"')
+    await circle.tell(rosa, "!invite @zed:fake.test")
+    assert circle.told(rosa)[-1].startswith("In which group?")
+    assert not [room for room in hs.world.rooms.values() if "@zed:fake.test" in room.members]
+    await circle.tell(rosa, '!invite @zed:fake.test "Second"')
+    assert hs.room_named("Second").members["@zed:fake.test"] == "invite"
+
+
+async def test_one_person_cannot_draw_the_service_into_many_direct_rooms(play: Journey, hs: FakeHomeserver) -> None:
+    rooms = [play.ana.create_direct(hs.bot) for _ in range(8)]
+    await play.rest()
+    assert sum(hs.bot in hs.room(room).joined for room in rooms) == 3

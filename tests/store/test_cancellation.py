@@ -47,8 +47,8 @@ async def write(unit: Unit) -> None:
     await unit.groups.save_member(member(1), unit.now)
 
 
-ALL = {"coterie_group": 1, "setting": 1, "member": 1}
-NONE = {"coterie_group": 1}
+NONE = {"coterie_group": 1, "room": 2}
+ALL = {**NONE, "setting": 1, "member": 1}
 
 
 async def try_every_suspension(

@@ -2,11 +2,13 @@
 
 import asyncio
 
+from appservice.domain.ids import RoomId
 from appservice.store.db import Database
 from appservice.store.inbox import MOST_ATTEMPTS, Inbox
+from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import Store
 from tests.store.engine import SetClock, fetch, on_postgres
-from tests.store.given import DEADLINE, arrival
+from tests.store.given import DEADLINE, DESK, GROUP, ROOM, arrival, group_exists, member
 
 LANE = "!room"
 
@@ -28,6 +30,25 @@ async def test_only_what_was_received_before_and_is_still_to_be_handled_is_waite
     async with store.unit() as unit:
         await unit.inbox.claim((await unit.inbox.due(LANE, unit.now, 9))[0])
         assert not await unit.inbox.is_waiting_before(DEADLINE)
+
+
+async def test_of_a_group_only_what_came_in_its_rooms_or_from_its_people_is_waited_for(
+    store: Store, clock: SetClock
+) -> None:
+    """One room that is stuck elsewhere must not put off the closing of every buy."""
+    await group_exists(store, members=2)
+    async with store.unit() as unit:
+        for room_id, number in (("!direct1", 1), ("!stranger", 9)):
+            await unit.rooms.add(Room(RoomId(room_id), RoomKind.DIRECT, member(number).user_id))
+    clock.at = DEADLINE - 1
+    for lane in (ROOM, DESK, "!direct1", "!stranger", "!other", f"read {ROOM}"):
+        await store.journal([arrival(f"$in {lane}", lane)])
+        async with store.unit() as unit:
+            waiting = await unit.inbox.is_waiting_before(DEADLINE, GROUP.id)
+            assert waiting is (lane in (ROOM, DESK, "!direct1")), lane
+            assert not await unit.inbox.is_waiting_before(DEADLINE, "g2")
+            assert await unit.inbox.is_waiting_before(DEADLINE)
+            await unit.inbox.claim((await unit.inbox.due(lane, unit.now, 1))[0])
 
 
 async def test_what_failed_is_waited_for_until_it_is_parked(store: Store, clock: SetClock) -> None:

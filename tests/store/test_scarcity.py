@@ -68,7 +68,7 @@ async def test_of_forty_who_are_invited_at_once_ten_get_the_ten_seats(stores: li
     assert sorted(rows) == sorted((user_id, "invited", None) for user_id in seated)
     effects = await fetch(database, "SELECT kind, lane, status FROM effect")
     assert sorted(effects) == sorted(("Invite", f"invite {ROOM} {user_id}", "waiting") for user_id in seated)
-    assert await counts(database) == {"coterie_group": 1, "member": 10, "effect": 10, "timer": 10}
+    assert await counts(database) == {"coterie_group": 1, "room": 2, "member": 10, "effect": 10, "timer": 10}
 
 
 async def test_one_person_invited_by_many_at_once_takes_one_seat(stores: list[Store], database: Database) -> None:
@@ -81,7 +81,7 @@ async def test_one_person_invited_by_many_at_once_takes_one_seat(stores: list[St
 
     results = await at_once([invite(n) for n in range(20)])
     assert Counter(refusal and refusal.reason for refusal in results) == {None: 1, Reason.ALREADY_INVITED: 19}
-    assert await counts(database) == {"coterie_group": 1, "member": 10, "effect": 1, "timer": 1}
+    assert await counts(database) == {"coterie_group": 1, "room": 2, "member": 10, "effect": 1, "timer": 1}
 
 
 async def test_seats_given_back_and_taken_at_once_never_exceed_the_cap(stores: list[Store], database: Database) -> None:

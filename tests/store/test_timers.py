@@ -1,5 +1,7 @@
 """Timers: due by now, one for each kind and subject."""
 
+import pytest
+
 from appservice.store.db import Database
 from appservice.store.timers import Timer
 from appservice.store.unit import Store
@@ -74,13 +76,63 @@ async def test_a_timer_that_was_moved_cannot_be_claimed_at_its_old_time(store: S
     assert await rows(database) == [("card", "b1", START + 1)]
 
 
-async def test_a_timer_set_again_while_it_is_acted_on_stays(store: Store, database: Database) -> None:
+async def test_a_timer_that_was_acted_on_is_gone_at_the_end(store: Store, database: Database) -> None:
+    await timer_is_set(store)
+    async with store.unit() as unit:
+        assert await unit.timers.begin(Timer("card", "b1", START))
+        assert await unit.timers.finish()
+    assert await rows(database) == []
+
+
+@pytest.mark.parametrize("due_at", [START - 7, START, START + 7])
+@pytest.mark.parametrize("way", ["set", "set_earlier"])
+async def test_a_timer_set_anew_while_it_is_acted_on_stays(
+    store: Store, database: Database, way: str, due_at: int
+) -> None:
+    """Also when that makes it later: the one that is acted on counts as gone."""
+    await timer_is_set(store)
+    async with store.unit() as unit:
+        assert await unit.timers.begin(Timer("card", "b1", START))
+        await unit.timers.set("card", "b2", START)
+        await getattr(unit.timers, way)("card", "b1", due_at)
+        await unit.timers.set_earlier("card", "b1", START + 100)
+        assert await unit.timers.finish()
+        await unit.timers.clear("card", "b2")
+    assert await rows(database) == [("card", "b1", due_at)]
+
+
+async def test_a_timer_cleared_while_it_is_acted_on_is_gone(store: Store, database: Database) -> None:
+    await timer_is_set(store)
+    async with store.unit() as unit:
+        assert await unit.timers.begin(Timer("card", "b1", START))
+        await unit.timers.clear("card", "b1")
+        assert await unit.timers.finish()
+    assert await rows(database) == []
+
+
+async def test_a_timer_that_was_moved_or_taken_before_is_not_begun(store: Store) -> None:
+    await timer_is_set(store)
+    async with store.unit() as unit:
+        assert not await unit.timers.begin(Timer("card", "b1", START - 1))
+        assert not await unit.timers.begin(Timer("card", "b2", START))
+        assert await unit.timers.finish()
+        assert await unit.timers.due(START, 9) == [Timer("card", "b1", START)]
+
+
+async def test_a_timer_that_others_moved_or_took_while_it_was_acted_on_is_told_so(store: Store) -> None:
+    await timer_is_set(store)
+    async with store.unit() as unit:
+        assert await unit.timers.begin(Timer("card", "b1", START))
+        await unit.timers._connection.execute("UPDATE timer SET due_at = due_at + 1")
+        assert not await unit.timers.finish()
+        assert await unit.timers.begin(Timer("card", "b1", START + 1))
+        await unit.timers._connection.execute("DELETE FROM timer")
+        assert not await unit.timers.finish()
+
+
+async def timer_is_set(store: Store) -> None:
     async with store.unit() as unit:
         await unit.timers.set("card", "b1", START)
-    async with store.unit() as unit:
-        assert await unit.timers.claim(Timer("card", "b1", START))
-        await unit.timers.set_earlier("card", "b1", START + 7)
-    assert await rows(database) == [("card", "b1", START + 7)]
 
 
 async def test_of_many_who_claim_a_timer_at_once_one_gets_it(store: Store) -> None:

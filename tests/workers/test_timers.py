@@ -17,7 +17,8 @@ from appservice.store.unit import Store, Unit
 from appservice.workers import timers as timers_module
 from appservice.workers.lanes import POLL_MS
 from appservice.workers.timers import TimerWorker, fire_timer
-from tests.store.engine import START, SetClock, fetch
+from tests.store.engine import START, SetClock, fetch, on_postgres
+from tests.store.given import GROUP, group_exists
 from tests.workers.conftest import SOON, running, until
 
 Break = Callable[[Unit, Timer], Awaitable[None]]
@@ -96,7 +97,7 @@ async def test_a_failing_timer_is_undone_and_tried_again_later(
     await fire_timer(store, bell.fire, Timer("card", "a", START))
     assert await rows(database) == [("a", START + 7 + RETRY_MS)]
     assert await fetch(database, "SELECT name FROM setting") == []
-    assert "timer card a failed, tried again in 30 s: KeyError" in caplog.text
+    assert "failed, tried again in 30 s: KeyError" in caplog.text
     assert "secret" not in caplog.text
     bell.breaks.clear()
     await fire_timer(store, bell.fire, Timer("card", "a", START + 7 + RETRY_MS))
@@ -123,6 +124,53 @@ async def test_a_timer_that_sets_itself_again_stays_set(store: Store, bell: Bell
     bell.breaks["a"] = again
     await fire_timer(store, bell.fire, Timer("card", "a", START))
     assert await rows(database) == [("a", START + 100)]
+
+
+@on_postgres
+async def test_a_timer_and_a_unit_that_sets_it_do_not_lock_each_other_out(
+    store: Store, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a pledge, which locks its buy and then wants the card edited, while the card's timer fires."""
+    await group_exists(store)
+    await put(store, a=0)
+    holds = asyncio.Event()
+
+    async def locks_first(unit: Unit, timer: Timer) -> None:
+        await unit.groups.lock(GROUP.id)
+
+    async def sets_it() -> None:
+        async with store.unit() as unit:
+            await unit.groups.lock(GROUP.id)
+            holds.set()
+            await asyncio.sleep(0.1)
+            await unit.timers.set_earlier("card", "a", START - 1)
+            await unit.timers.set_earlier("card", "a", START + 1)
+
+    setting = asyncio.create_task(sets_it())
+    await asyncio.wait_for(holds.wait(), SOON)
+    async with asyncio.timeout(SOON):
+        await fire_timer(store, locks_first, Timer("card", "a", START))
+        await setting
+    assert caplog.text == ""
+    assert await rows(database) == [("a", START - 1)], "it was moved, and fires again"
+
+
+@on_postgres
+async def test_a_timer_that_two_act_on_at_once_is_acted_on_once(
+    store: Store, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await group_exists(store)
+    await put(store, a=0)
+
+    async def count(unit: Unit, timer: Timer) -> None:
+        await unit.groups.lock(GROUP.id)
+        await unit.settings.put("count", str(int(await unit.settings.get("count") or 0) + 1))
+        await asyncio.sleep(0.02)
+
+    await asyncio.gather(*(fire_timer(store, count, Timer("card", "a", START)) for _ in range(4)))
+    assert await fetch(database, "SELECT value FROM setting") == [("1",)]
+    assert await rows(database) == []
+    assert caplog.text == ""
 
 
 async def test_the_worker_acts_on_what_is_due_in_order_and_leaves_the_rest(
