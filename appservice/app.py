@@ -155,7 +155,8 @@ async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver
         async with store.unit() as unit:
             await unit.settings.put(_OWN_ROOM, room_id)
     async with store.look() as unit:
-        await homeserver.send(room_id, _STARTED, {}, f"started {unit.now}")
+        now = unit.now
+    await homeserver.send(room_id, _STARTED, {}, f"started {now}")
     try:
         await homeserver.ping(config.appservice.id)
     except HomeserverError as error:

@@ -49,7 +49,8 @@ async def prepare(store: Store, count: int) -> None:
         tiers = (Tier(10, 7900), Tier(count, 6900))
         buy = GroupBuy(BuyId("b"), group.id, product.id, Terms("EUR", tiers, now + 3_600_000), Number(1), now)
         await unit.buys.add(buy)
-        await unit.buys.add_card(Card(buy.id, ROOM, EventId("$card"), "{}", now))
+        await unit.buys.add_card(Card(buy.id, ROOM, None, "{}", now))
+        await unit.buys.set_card_event(buy.id, ROOM, EventId("$card"))
     arrivals = []
     for n in range(count):
         content = {"msgtype": "m.text", "body": "+1", "m.relates_to": {"m.in_reply_to": {"event_id": "$card"}}}

@@ -162,9 +162,9 @@ async def find_buy(
 
 
 async def buy_of_card(work: Work, event_id: EventId | None) -> GroupBuy | None:
-    """Give the buy whose card an event is."""
-    card = await work.unit.buys.card_by_event(event_id) if event_id else None
-    return await work.unit.buys.get(card.buy_id) if card else None
+    """Give the buy whose card an event is or was."""
+    buy_id = await work.unit.buys.shown_by(event_id) if event_id else None
+    return await work.unit.buys.get(buy_id) if buy_id else None
 
 
 async def one_buy(work: Work, call: Call, named: str | None, group: Group) -> BuyId | Refusal:

@@ -85,7 +85,8 @@ class Sender:
     async def _pin(self, room_id: str, pinned: str | None, unpinned: set[str]) -> Outcome:
         """Read, change and write the pins: concierges pin too."""
         content = await self._homeserver.state(room_id, _PINNED)
-        before = [event for event in content.get("pinned", []) if isinstance(event, str)]
+        pins = content.get("pinned")  # concierges write it too
+        before = [event for event in pins if isinstance(event, str)] if isinstance(pins, list) else []
         rest = [event for event in before if event not in unpinned and event != pinned]
         after = [pinned, *rest] if pinned else rest
         if after != before:

@@ -111,6 +111,15 @@ class Buys:
         await self._connection.execute(
             "UPDATE card SET event_id = $3 WHERE buy_id = $1 AND room_id = $2", buy_id, room_id, event_id
         )
+        await self._connection.execute(
+            "INSERT INTO card_event (event_id, buy_id) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING",
+            event_id, buy_id,
+        )  # fmt: skip
+
+    async def shown_by(self, event_id: str) -> BuyId | None:
+        """Give the buy of which an event is or was a card."""
+        buy_id = await self._connection.fetchval("SELECT buy_id FROM card_event WHERE event_id = $1", event_id)
+        return BuyId(buy_id) if buy_id else None
 
     async def set_card_shown(self, buy_id: str, room_id: str, shown: str, now: int) -> None:
         """Note what a card shows from now on."""

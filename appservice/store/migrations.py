@@ -128,6 +128,7 @@ _V1 = (
         position   BIGINT  NOT NULL,
         PRIMARY KEY (buy_id, id)
     )""",
+    "CREATE INDEX tranche_id ON tranche (id)",
     # A card in a room. `shown` is the content last put on it, `edited_at` when.
     """CREATE TABLE card (
         buy_id    TEXT   NOT NULL REFERENCES group_buy (id),
@@ -136,6 +137,11 @@ _V1 = (
         shown     TEXT   NOT NULL,
         edited_at BIGINT NOT NULL,
         PRIMARY KEY (buy_id, room_id)
+    )""",
+    # Every event that is or was a card: a pledge on any card of a buy counts.
+    """CREATE TABLE card_event (
+        event_id TEXT PRIMARY KEY,
+        buy_id   TEXT NOT NULL REFERENCES group_buy (id)
     )""",
     """CREATE TABLE purchase_order (
         id          TEXT    PRIMARY KEY,

@@ -141,7 +141,9 @@ async def test_a_buy_whose_deadline_passed_while_the_service_was_down_still_clos
     here = buy.here
     await here.post_product(buy.ben, '"Linen towel" 19.00 https://shop.example/towel')
     asked = await buy.ben.say(here.group, "!buy open linen 2:15 until in 3 seconds")
-    card = (await buy.ana.sees(here.group, lambda e: BUY in e["content"], after=asked))["event_id"]
+    card = (await buy.ana.sees(here.group, lambda e: "Group buy: Linen towel" in e["content"]["body"], after=asked))[
+        "event_id"
+    ]
     await buy.ana.sees(here.group, lambda e: e["type"] == BUY and e["content"].get("card") == card)
     await buy.ana.say(here.group, "+2", reply_to=card)
     await buy.ana.sees(here.group, "Linen towel: the minimum order is reached")

@@ -49,7 +49,8 @@ async def test_a_card_that_somebody_removes_is_posted_again_and_takes_pledges(
     assert shop.room.pinned == [shop.card]
     assert shop.room.content(BUY, shop.buy)["card"] == shop.card
     await shop.plus(shop.otto, 2)
-    assert await shop.units() == {"ana": 3, "otto": 2}
+    await shop.say(shop.mia, "+1", reply_to=removed)
+    assert await shop.units() == {"ana": 3, "otto": 2, "mia": 1}
 
 
 async def test_whoever_has_left_the_group_can_still_take_their_pledge_back(shop: Journey) -> None:

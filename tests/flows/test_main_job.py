@@ -92,7 +92,7 @@ async def test_transaction_ids_that_start_again_lose_nothing(
 
 
 async def test_everything_delivered_again_at_the_end_changes_nothing(
-    engine: str, play: Journey, hs: FakeHomeserver, calm: dict[str, Any]
+    play: Journey, hs: FakeHomeserver, calm: dict[str, Any]
 ) -> None:
     await play.main_job()
     hs.delivery.redeliver()

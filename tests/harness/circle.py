@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from tests.harness.person import Event, Person
 from tests.harness.service import Service
+from tests.harness.sighting import kind
 
 PRODUCT = "shop.coterie.product"
 BUY = "shop.coterie.group_buy"
@@ -68,7 +69,7 @@ class Circle:
     async def open_buy(self, by: Person, terms: str) -> str:
         """Type `!buy open …` in the group; the id of the card, once it has its buttons and is pinned."""
         asked = await by.say(self.group, f"!buy open {terms}")
-        card = await by.sees(self.group, lambda e: e["type"] == "m.room.message" and BUY in e["content"], after=asked)
+        card = await by.sees(self.group, lambda e: kind(e) == "message" and BUY in e["content"], after=asked)
         pinned = {"pinned": [card["event_id"]]}
         await by.sees(self.group, lambda e: e["type"] == "m.room.pinned_events" and e["content"] == pinned)
         await by.sees(self.group, lambda e: e["type"] == BUY and "card" in e["content"], after=asked)

@@ -122,8 +122,8 @@ async def counts(database: Database) -> dict[str, int]:
 
 
 TABLES = (
-    "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "purchase_order", "card", "tranche",
-    "group_buy", "product", "member", "coterie_group",
+    "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "purchase_order", "card_event", "card",
+    "tranche", "group_buy", "product", "member", "coterie_group",
 )  # fmt: skip
 """Every table with rows of ours; what refers to another comes before it."""
 _EMPTY = (
