@@ -129,7 +129,7 @@ class Play:
         for name in (OWNER, CONCIERGE):
             summary = await _seen("the desk sees the orders", self._who(name).sees(self.desk, "orders"))
         says(SERVICE, summary["content"]["body"], to="desk")
-        aside("Coterie speaks of members by alias only, never by name or Matrix ID.")
+        aside("Members stand there under their alias in the group.")
         await self.shown_card("Closed at €69.00", "The card at the end")
         for name in (one for one in MEMBERS if one != "Paul"):
             await self.gets_receipt(name)
