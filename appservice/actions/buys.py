@@ -143,7 +143,8 @@ async def announce_last_hour(work: Work, buy_id: BuyId) -> None:
     """Say that a buy closes in an hour."""
     buy = await work.unit.buys.lock(buy_id)
     group = await work.unit.groups.get(buy.group_id)
-    if buy.status is group_buy.Status.OPEN and group.room_id and work.unit.now < buy.terms.deadline_at:
+    left = buy.terms.deadline_at - work.unit.now  # far less than an hour where the service was down meanwhile
+    if buy.status is group_buy.Status.OPEN and group.room_id and left > HOUR_MS * 3 // 4:
         product = await work.unit.products.get(buy.product_id)
         await work.owe(news.last_hour(group.room_id, buy, product, group))
 

@@ -92,7 +92,7 @@ async def invite(work: Work, group_id: GroupId, user_id: UserId, *, power: int =
     await work.unit.groups.save_member(member, work.unit.now)
     await work.owe(Invite(group.room_id, user_id, answer="invited", subject=group.id))
     if is_owner and group.desk_id is not None:
-        await work.owe(Invite(group.desk_id, user_id))
+        await work.owe(Invite(group.desk_id, user_id, answer="invited", subject=group.id))
     expires_at = work.unit.now + work.config.groups.invitation_days * DAY_MS
     await work.unit.timers.set("invitation", f"{group_id} {user_id}", expires_at)
     return None

@@ -148,7 +148,9 @@ def group_ready(group: Group) -> str:
 
 
 def group_failed(name: str, error: str) -> str:
-    return f"The homeserver would not make the room for “{name}” ({error}). Ask its operator; nothing was kept."
+    return (
+        f"The homeserver would not make the room for “{name}” ({error}). Ask its operator, then make the group again."
+    )
 
 
 def invitation_failed(user_id: str, errcode: str) -> str:

@@ -96,7 +96,7 @@ async def _done(store: Store, owed: Owed, outcome: dict[str, Any]) -> bool:
 
 
 async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError) -> bool:
-    if error.is_temporary and not _is_hopeless(owed, error):
+    if _may_succeed(owed, error) and not _is_hopeless(owed, error):
         wait_ms = error.retry_after_ms or min(1000 * 2**owed.attempts, LONGEST_WAIT_MS)
         async with store.unit() as unit:
             await unit.outbox.postpone(owed, clock.now() + wait_ms, str(error))
@@ -111,10 +111,16 @@ async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError
     return False
 
 
+def _may_succeed(owed: Owed, error: HomeserverError) -> bool:
+    """Tell whether trying again can help; a remote invitation may be there before it can be accepted (403)."""
+    return error.is_temporary or (isinstance(owed.effect, Join) and error.status == 403)
+
+
 def _is_hopeless(owed: Owed, error: HomeserverError) -> bool:
     """Tell whether another server has failed us often enough; our own may take for ever."""
-    most = _REMOTE_ATTEMPTS if error.status >= 500 else _SILENT_ATTEMPTS
-    return isinstance(owed.effect, _ANSWERED) and error.status in (0, *range(500, 600)) and owed.attempts + 1 >= most
+    most = _SILENT_ATTEMPTS if error.status == 0 else _REMOTE_ATTEMPTS
+    ours = error.status in (401, 408, 425, 429)
+    return isinstance(owed.effect, _ANSWERED) and not ours and owed.attempts + 1 >= most
 
 
 def _brief(effect: Effect) -> dict[str, Any]:

@@ -136,6 +136,7 @@ async def test_what_a_stopping_homeserver_had_not_delivered_yet_is_counted(mid_b
         raise Overlooked from error
 
 
+@pytest.mark.slow
 async def test_a_buy_whose_deadline_passed_while_the_service_was_down_still_closes(mid_buy) -> None:
     buy = await mid_buy()
     here = buy.here

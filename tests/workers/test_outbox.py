@@ -473,3 +473,22 @@ async def test_stopping_finishes_the_request_in_hand_and_its_answer_is_kept(
     assert [id for id, _, _, _ in await arrivals(database)] == ["answer one"]
     assert (await row(database, "two"))[0] == "waiting"
     assert caplog.text == ""
+
+
+async def test_a_room_that_cannot_be_joined_yet_is_tried_again_before_it_is_given_up(
+    store: Store, clock: SetClock, sender: Sender, database: Database
+) -> None:
+    """A remote server sends its invitation before it has stored it: the first join may be refused."""
+    joining = Join(A, answer="direct_joined", subject=ANA)
+    await put(store, one=joining, two=joining)
+    sender.fail("one", refused(403, "M_FORBIDDEN"))
+    sender.answer = {"room_id": A, "said": []}
+    assert await send_head(store, clock, sender.perform, joining.lane) is False
+    clock.pass_ms(LONGEST_WAIT_MS)
+    assert await send_head(store, clock, sender.perform, joining.lane) is True
+    sender.fail("two", *(refused(403, "M_FORBIDDEN") for _ in range(4)))
+    answered = []
+    for _ in range(4):
+        answered.append(await send_head(store, clock, sender.perform, joining.lane))
+        clock.pass_ms(LONGEST_WAIT_MS)
+    assert answered == [False, False, False, True]
