@@ -209,7 +209,7 @@ def state_restored() -> str:
 def buy_opened(product: Product, deadline_at: int, group: Group) -> str:
     return (
         f"The group buy of {product.name} is open until {moment(deadline_at, group)}. If that is not the time you "
-        "meant, end it with !buy close and open it again."
+        "meant, end it with !buy close before anyone pledges, and open it again."
     )
 
 

@@ -67,7 +67,7 @@ async def test_an_opened_buy_is_a_pinned_card_with_buttons_and_a_published_pictu
     assert circle.room.content(BUY, circle.buy) == state_content(circle)
     assert circle.told(circle.ben)[1:] == [
         "The group buy of Merino throw is open until Friday 27 November, 18:00 (Vienna time). If that is not the time "
-        "you meant, end it with !buy close and open it again."
+        "you meant, end it with !buy close before anyone pledges, and open it again."
     ]
 
 

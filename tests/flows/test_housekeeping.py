@@ -1,5 +1,7 @@
 """What the service does by itself as time passes."""
 
+import pytest
+
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.journey import BUY, Journey
 from tests.flows.service import Service
@@ -92,3 +94,29 @@ async def test_one_person_cannot_draw_the_service_into_many_direct_rooms(play: J
     rooms = [play.ana.create_direct(hs.bot) for _ in range(8)]
     await play.rest()
     assert sum(hs.bot in hs.room(room).joined for room in rooms) == 3
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["!invite\n@zoe:fake.test", "!invite\t@zoe:fake.test", "!invite\u00a0@zoe:fake.test", "!ivnite @zoe:fake.test"],
+)
+async def test_a_persons_id_is_removed_from_the_group_however_the_command_was_typed(
+    circle: Journey, hs: FakeHomeserver, typed: str
+) -> None:
+    event_id = await circle.say(circle.rosa, typed)
+    assert hs.event(event_id).content == {}
+    assert "@zoe:fake.test" not in circle.room.members
+
+
+async def test_a_group_buy_is_never_dearer_than_the_product_alone(circle: Journey) -> None:
+    await circle.add_product()
+    asked = await circle.say(circle.ben, "!buy open merino-throw 10:890 25:79 until friday 18:00")
+    assert circle.signs(asked) == ["⚠️"]
+    assert circle.told(circle.ben)[-1] == "A group buy is for less: its first price is above the product's own, €89.00."
+
+
+async def test_of_two_products_of_one_name_the_sku_tells_which(circle: Journey) -> None:
+    for n in (1, 2):
+        await circle.say(circle.ben, f'!product add "A" {n}0 https://shop.example/{n}')
+    asked = await circle.say(circle.ben, "!buy open a 10:9 until friday 18:00")
+    assert circle.signs(asked) == ["✅"]

@@ -11,7 +11,7 @@ from appservice.wire.content import integer_at, is_storable, mapping_at, readabl
 from appservice.wire.event import parse_event
 from appservice.wire.membership import parse_membership
 from appservice.wire.message import parse_message, parse_picture
-from appservice.wire.pledge import MoreUnits, WholePledge, looks_like_pledge, parse_more, parse_whole
+from appservice.wire.pledge import MoreUnits, WholePledge, is_pledge_button, looks_like_pledge, parse_more, parse_whole
 from appservice.wire.reaction import parse_reaction
 
 json_values = st.recursive(
@@ -169,7 +169,9 @@ def test_a_short_reply_that_starts_with_a_number_is_meant_as_a_pledge(text: str)
     assert looks_like_pledge(text)
 
 
-@pytest.mark.parametrize("text", ["is it warm?", "", "2 of my friends would like to know more", "- no", "!pledge 2"])
+@pytest.mark.parametrize(
+    "text", ["is it warm?", "", "2 of my friends would like to know more", "2 colours available?", "- no", "!pledge 2"]
+)
 def test_words_are_not_taken_for_a_pledge(text: str) -> None:
     assert not looks_like_pledge(text)
 
@@ -179,3 +181,32 @@ def test_an_event_cannot_pass_for_an_arrival_of_our_own(field: str) -> None:
     raw = {"event_id": "$r", "room_id": "!r", "type": "m.room.message", "sender": "@a:x", "content": {}}
     assert parse_event(raw) is not None
     assert parse_event({**raw, field: "answer $r:0"}) is None
+
+
+def test_in_a_thread_what_replies_to_nothing_is_said_to_its_root() -> None:
+    relation = {
+        "rel_type": "m.thread",
+        "event_id": "$card",
+        "is_falling_back": True,
+        "m.in_reply_to": {"event_id": "$x"},
+    }
+    read = parse_message(message("+2", **{"m.relates_to": relation}))
+    assert read is not None and read.reply_to == "$card"
+    read = parse_message(message("+2", **{"m.relates_to": {**relation, "is_falling_back": False}}))
+    assert read is not None and read.reply_to == "$x"
+
+
+@pytest.mark.parametrize("text", ["\u200f+2", "\uff0b\uff12", "+\u200b2"])
+def test_what_a_keyboard_adds_to_a_number_does_not_matter(text: str) -> None:
+    assert looks_like_pledge(text) and parse_more(text) == MoreUnits(2)
+
+
+def test_a_number_may_be_as_long_as_it_likes_and_is_still_meant_as_a_pledge() -> None:
+    assert looks_like_pledge("+" + "9" * 4000) and isinstance(parse_more("+" + "9" * 4000), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("+1", True), ("+0", True), ("+-1", True), ("+\U0001f4af", False), ("+", False)]
+)
+def test_a_reaction_is_a_pledge_only_with_a_number(key: str, meant: bool) -> None:
+    assert is_pledge_button(key) is meant
