@@ -216,7 +216,8 @@ def buy_opened(product: Product, deadline_at: int, group: Group) -> str:
 def help_text(commands: Sequence[tuple[str, str]], *, joined: bool) -> Text:
     """List what a person can type here, each with what it does."""
     buttons = "On a group buy's card you can also react +1, +2 or +5, or reply with a number like +2."
-    tail = [buttons] if joined else []
+    signs = "✅ you are in, ⏳ you wait for a place or a lower price, ⚠️ see what I wrote to you."
+    tail = [buttons, signs] if joined else []
     if not commands:
         tail = ["There is nothing you can do here yet. If you were invited to a group, join its room first."]
     plain = [f"{usage}: {summary}" for usage, summary in commands]
