@@ -38,9 +38,9 @@ class Work:
         await self.owe(*acknowledge.refuse(self.cause, refusal))
 
     async def _would_pile_up(self, effect: Tell) -> bool:
-        """Tell whether a person has not come for so many answers that one more would only pile up; what they owe is
-        always kept for them."""
-        is_answer = effect.content.get("msgtype") == "m.notice"
+        """Tell whether a person has not come for so many answers to what they wrote that one more would only pile up.
+        What others cause (the end of a buy, a receipt) is always kept for them."""
+        is_answer = effect.user_id == self.cause.sender and effect.content.get("msgtype") == "m.notice"
         return is_answer and await self.unit.outbox.count_held(effect.lane) >= MOST_HELD
 
     async def _can_tell(self, user_id: UserId) -> bool:

@@ -120,3 +120,23 @@ async def test_of_two_products_of_one_name_the_sku_tells_which(circle: Journey) 
         await circle.say(circle.ben, f'!product add "A" {n}0 https://shop.example/{n}')
     asked = await circle.say(circle.ben, "!buy open a 10:9 until friday 18:00")
     assert circle.signs(asked) == ["✅"]
+
+
+async def test_answers_that_nobody_comes_for_do_not_pile_up_but_the_end_of_a_buy_is_kept(
+    shop: Journey, service: Service, hs: FakeHomeserver
+) -> None:
+    noa = shop.person("noa", auto_join=False)
+    await shop.tell(shop.rosa, f"!invite {noa.mxid}")
+    noa.join(shop.group)
+    await shop.rest()
+    for _ in range(25):
+        noa.say(shop.group, "+0", reply_to=shop.card)
+    await shop.rest()
+    held = "SELECT COUNT(*) AS n FROM effect WHERE status = 'held'"
+    assert (await service.rows(held))[0]["n"] == 20
+    await shop.plus(noa, 1)
+    await shop.close()
+    assert (await service.rows(held))[0]["n"] == 21
+    noa.join_all()
+    await shop.rest()
+    assert hs.direct_messages(noa)[-1].endswith("the minimum order was not reached. You owe nothing.")
