@@ -10,10 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from appservice.store import db
-from appservice.store.db import Database
-from appservice.store.unit import Store
-from tests.store.engine import SQLITE, SetClock, drop_shared_database, empty_database
+from tests.store.conftest import clock, database, store  # noqa: F401 - the same fixtures, on SQLite
+from tests.store.engine import SQLITE, drop_shared_database, empty_database
 
 SOON = 5
 """Seconds after which a test gives up waiting."""
@@ -67,19 +65,3 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def url(engine: str, tmp_path: Path) -> str:
     return await empty_database(engine, tmp_path)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with db.opened(url) as database:
-        yield database
-
-
-@pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
-
-
-@pytest.fixture
-def store(database: Database, clock: SetClock) -> Store:
-    return Store(database, clock.now)
