@@ -12,15 +12,20 @@ import structlog
 from aiohttp import web
 
 from appservice import routes
+from appservice.actions import door
 from appservice.clock import Clock, SystemClock
 from appservice.config import Config
+from appservice.domain.code import code_text
+from appservice.domain.group import GroupStatus
 from appservice.domain.ids import RoomId, UserId
 from appservice.matrix.homeserver import Homeserver, HomeserverError
 from appservice.matrix.intake import Intake
 from appservice.matrix.sender import Sender
 from appservice.store import db
 from appservice.store.inbox import NewArrival
+from appservice.store.settings import OWN_ROOM
 from appservice.store.unit import Store
+from appservice.web.antispam import Antispam
 from appservice.wire.event import Event
 from appservice.workers.inbox import inbox_lanes
 from appservice.workers.outbox import outbox_lanes
@@ -29,7 +34,6 @@ from appservice.workers.timers import TimerWorker
 
 log = logging.getLogger("coterie")
 
-_OWN_ROOM = "own_room"
 _STARTED = "shop.coterie.started"
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=75)
 
@@ -75,7 +79,10 @@ def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver) ->
         async with store.look() as unit:
             return await unit.rooms.all_ids()
 
-    sender = Sender(homeserver, direct_room_of, known_rooms)
+    def code_of(code_id: str) -> str:
+        return code_text(config.appservice.as_token, code_id)
+
+    sender = Sender(homeserver, direct_room_of, known_rooms, code_of)
     crew = Crew()
     crew.inbox = inbox_lanes(store, clock, lambda unit, arrival: routes.handle(unit, config, arrival), crew.ring_all)
     crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all, doors=False)
@@ -102,6 +109,7 @@ async def _listening(config: Config, store: Store, homeserver: Homeserver, crew:
 
     intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy)
     application = intake.application(config.web.max_body_bytes)
+    _antispam(config, store).add_to(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
     await runner.setup()
     try:
@@ -111,6 +119,20 @@ async def _listening(config: Config, store: Store, homeserver: Homeserver, crew:
         yield
     finally:
         await runner.cleanup()
+
+
+def _antispam(config: Config, store: Store) -> Antispam:
+    """Give the door before the event; it only looks."""
+
+    async def may_join(user_id: str, room_id: str) -> bool:
+        async with store.look() as unit:
+            return await door.may_join(unit, config, user_id, room_id)
+
+    async def may_invite(user_id: str, room_id: str) -> bool:
+        async with store.look() as unit:
+            return await door.may_invite(unit, config, user_id, room_id)
+
+    return Antispam(config.appservice.antispam_token, may_join, may_invite)
 
 
 async def _work(config: Config, store: Store, homeserver: Homeserver, crew: Crew, stop: asyncio.Event) -> None:
@@ -143,17 +165,19 @@ async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: C
             wait_s = min(wait_s * 2, 60)
     async with store.unit() as unit:
         await unit.timers.set_earlier(routes.PRUNE, "", unit.now)
+        for group in await unit.groups.of_status(GroupStatus.OPEN, GroupStatus.CLOSING):
+            await unit.timers.set_earlier("inspection", group.id, unit.now)
 
 
 async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver) -> None:
     """Make the homeserver deliver what it holds back: it starts only with a new event, or (if it has noticed that we
     were down) with a ping. The event goes into a room of the bot's own."""
     async with store.look() as unit:
-        room_id = await unit.settings.get(_OWN_ROOM)
+        room_id = await unit.settings.get(OWN_ROOM)
     if room_id is None:
         room_id = await homeserver.create_room({"preset": "private_chat", "name": "Coterie, nothing to see here"})
         async with store.unit() as unit:
-            await unit.settings.put(_OWN_ROOM, room_id)
+            await unit.settings.put(OWN_ROOM, room_id)
     async with store.look() as unit:
         now = unit.now
     await homeserver.send(room_id, _STARTED, {}, f"started {now}")

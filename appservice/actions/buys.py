@@ -11,11 +11,12 @@ from appservice.domain.ids import BuyId, EventId, RoomId
 from appservice.domain.member import Member
 from appservice.domain.product import Product
 from appservice.domain.refusal import Reason, Refusal, refuse
-from appservice.present import news, words
+from appservice.present import news
 from appservice.present.acknowledge import acknowledge
 from appservice.present.amounts import time_left_changes_at
 from appservice.present.card import card_content, picture_event
 from appservice.present.text import edited, notice
+from appservice.present.words import buys as say
 from appservice.store.buys import Card
 from appservice.store.ledger import Entry
 from appservice.store.unit import fresh_id
@@ -168,4 +169,4 @@ async def restore_state(work: Work, state_key: str) -> None:
     else:
         await work.owe(SendState(work.cause.room_id, wire_buy.TYPE, state_key, {}))
     if group.desk_id is not None:
-        await work.owe(SendEvent(group.desk_id, message.TYPE, notice(words.state_restored())))
+        await work.owe(SendEvent(group.desk_id, message.TYPE, notice(say.state_restored())))

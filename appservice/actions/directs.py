@@ -69,6 +69,13 @@ async def person_joined(work: Work, user_id: UserId, room_id: RoomId) -> None:
         await _use(work, user_id, room_id)
 
 
+async def heard(work: Work, user_id: UserId, room_id: RoomId) -> None:
+    """Answer a person where they have spoken last, if they have several rooms with the bot."""
+    direct = await work.unit.rooms.direct(user_id)
+    if direct is None or direct.room_id != room_id or direct.status is not DirectStatus.JOINED:
+        await _use(work, user_id, room_id)
+
+
 async def person_left(work: Work, user_id: UserId, room_id: RoomId) -> None:
     """Leave a direct room that its person has left; what waits for them is kept for the next one."""
     direct = await work.unit.rooms.direct(user_id)

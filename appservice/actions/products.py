@@ -8,9 +8,10 @@ from appservice.domain.ids import EventId, GroupId, ProductId
 from appservice.domain.member import Member
 from appservice.domain.product import Picture, Product, sku_from
 from appservice.domain.refusal import Reason, Refusal, refuse
-from appservice.present import card, words
+from appservice.present import card
 from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.text import notice
+from appservice.present.words import buys as say
 from appservice.store.unit import fresh_id
 
 
@@ -45,7 +46,7 @@ async def add(work: Work, member: Member, request: AddProduct) -> Refusal | None
         posted_at=work.unit.now,
     )
     await work.unit.products.add(product)
-    await work.owe(*acknowledge(work.cause), answer(work.cause, words.product_posted(product)))
+    await work.owe(*acknowledge(work.cause), answer(work.cause, say.product_posted(product)))
     if request.picture_in is None:
         await work.owe(*card.product_events(group.room_id, product, group))
     else:
@@ -62,7 +63,7 @@ async def picture_read(work: Work, subject: str, picture: Picture | None) -> Non
     if picture is None:
         from_whom = (await work.unit.groups.member(group.id, asked_by)) if asked_by else None
         if from_whom is not None:
-            await work.owe(Tell(from_whom.user_id, notice(words.not_a_picture())))
+            await work.owe(Tell(from_whom.user_id, notice(say.not_a_picture())))
     else:
         await work.unit.products.set_picture(product.id, picture)
         product = await work.unit.products.get(product_id)

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from appservice.config import Config
 from appservice.domain.cause import Cause
-from appservice.domain.effect import CreateRoom, Effect, Tell
+from appservice.domain.effect import DIRECT_EFFECTS, CreateRoom, Effect, Tell
 from appservice.domain.ids import UserId
+from appservice.domain.member import is_erased
 from appservice.domain.refusal import Refusal
 from appservice.matrix import rooms as building
 from appservice.present import acknowledge
@@ -27,7 +28,9 @@ class Work:
     async def owe(self, *effects: Effect) -> None:
         """Owe effects to the outside world, in this order."""
         for effect in effects:
-            held = isinstance(effect, Tell) and not await self._can_tell(effect.user_id)
+            if isinstance(effect, DIRECT_EFFECTS) and is_erased(effect.user_id):
+                continue
+            held = isinstance(effect, DIRECT_EFFECTS) and not await self._can_tell(effect.user_id)
             if held and isinstance(effect, Tell) and await self._would_pile_up(effect):
                 continue
             await self.unit.outbox.put(f"{self.cause.id}:{self._owed}", effect, self.unit.now, held=held)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from appservice.actions import buys as action
 from appservice.actions import pledges, products
 from appservice.actions.work import Work
-from appservice.commands.command import Call, Command, my_groups, one_group, usage
+from appservice.commands.command import Call, Command, call_example, my_groups, one_group, usage
 from appservice.commands.deadline import parse_deadline
-from appservice.commands.groups import call_example
 from appservice.domain.cause import Place
 from appservice.domain.clearing import Tier
 from appservice.domain.group import Group
@@ -17,8 +16,8 @@ from appservice.domain.ids import BuyId, EventId
 from appservice.domain.member import Member, Role
 from appservice.domain.money import parse_amount
 from appservice.domain.refusal import Reason, Refusal, refuse
-from appservice.present import words as say
 from appservice.present.acknowledge import answer
+from appservice.present.words import buys as say
 from appservice.wire.pledge import WholePledge, parse_whole
 
 _BUY = '!buy open "Merino throw" 10:79 25:69 until friday 18:00 (then, if wanted: cap 100, pack 5), or !buy close'

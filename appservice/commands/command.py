@@ -1,19 +1,23 @@
 """What a command is, and what it gets to know about who typed it where."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from appservice.actions.work import Work
+from appservice.domain.admission import parse_user_id
+from appservice.domain.alias import alias_key
 from appservice.domain.cause import Place
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.ids import EventId, GroupId
+from appservice.domain.ids import EventId, GroupId, Number, UserId
 from appservice.domain.member import Member, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.domain.text import fold
 
 EVERYWHERE = frozenset(Place)
 PRIVATE = frozenset({Place.DIRECT, Place.DESK})
+LONGEST_EXAMPLE = 200
+MOST_ALIAS_WORDS = 8
 _TOKEN = re.compile(r'"([^"]*)"|[“„]([^“”]*)[”“]|(\S+)')
 
 
@@ -44,29 +48,42 @@ class Command:
     for_listed_owners: bool = False
 
 
-async def my_groups(work: Work, call: Call, role: Role) -> list[tuple[Group, Member]]:
-    """Give the groups in which a person may do what `role` may, among those that the call can be about."""
+_OPEN = (GroupStatus.OPEN,)
+
+
+async def my_groups(
+    work: Work, call: Call, role: Role, statuses: Collection[GroupStatus] = _OPEN, *, owned: bool = False
+) -> list[tuple[Group, Member]]:
+    """Give the groups in which a person may do what `role` may, among those that the call can be about; `owned`: and
+    those that are theirs though they have not joined them."""
     groups = await work.unit.groups.of_person(work.cause.sender)
     return [
         (group, member)
         for group, member in groups
-        if _may(group, member, role) and group.status is GroupStatus.OPEN and call.group_id in (None, group.id)
+        if _may(group, member, role, owned=owned) and group.status in statuses and call.group_id in (None, group.id)
     ]
 
 
-def _may(group: Group, member: Member, role: Role) -> bool:
+def _may(group: Group, member: Member, role: Role, *, owned: bool) -> bool:
     """Tell whether a person may do what `role` may; an owner may manage a group that they have not joined, or left."""
-    return member.role >= role or (role >= Role.CONCIERGE and group.owner == member.user_id)
+    return member.role >= role or ((owned or role >= Role.CONCIERGE) and group.owner == member.user_id)
 
 
 async def one_group(
-    work: Work, call: Call, role: Role, words: Sequence[str], example: str
+    work: Work,
+    call: Call,
+    role: Role,
+    words: Sequence[str],
+    example: str,
+    statuses: Collection[GroupStatus] = _OPEN,
+    *,
+    owned: bool = False,
 ) -> tuple[Group, Member, list[str]] | Refusal:
     """Give the one group that a command is about, who the person is in it, and the words without its name.
 
     By direct message the group's id (or name) may be the last word.
     """
-    groups = await my_groups(work, call, role)
+    groups = await my_groups(work, call, role, statuses, owned=owned)
     if call.place is Place.DIRECT and words:
         named = [(g, m) for g, m in groups if fold(words[-1]) in (g.id, fold(g.name))]
         if len(named) == 1:
@@ -89,6 +106,33 @@ def _not_allowed(role: Role) -> Refusal:
             return refuse(Reason.NOT_ALLOWED)
         case _:
             return refuse(Reason.NOT_A_MEMBER)
+
+
+async def person_in(work: Work, group: Group, text: str) -> UserId | Refusal:
+    """Give the person whom somebody names by Matrix id, or by the alias of a member."""
+    user_id = parse_user_id(text)
+    if user_id is None:
+        member = await work.unit.groups.member_by_alias(group.id, alias_key(text))
+        if member is None:
+            return refuse(Reason.BAD_USER_ID if text.startswith("@") else Reason.NO_SUCH_MEMBER)
+        user_id = member.user_id
+    is_backup = user_id == work.config.groups.backup_creator
+    return refuse(Reason.OWN_ACCOUNT) if work.config.is_own_account(user_id) and not is_backup else user_id
+
+
+async def member_in(work: Work, group: Group, words: Sequence[str]) -> tuple[Member, Number, list[str]] | Refusal:
+    """Give the member whose alias the words begin with, quoted or not, their number, and the words after it."""
+    for count in range(min(len(words), MOST_ALIAS_WORDS), 0, -1):
+        member = await work.unit.groups.member_by_alias(group.id, alias_key(" ".join(words[:count])))
+        if member is not None and member.number is not None:
+            return member, member.number, list(words[count:])
+    return refuse(Reason.NO_SUCH_MEMBER)
+
+
+def call_example(name: str, call: Call) -> str:
+    """Give the command as it was typed, to which a choice can be added; less its words where they are very long."""
+    words = call.rest if len(call.rest) <= LONGEST_EXAMPLE else "…"
+    return f"!{name} {words}".strip()
 
 
 def usage(text: str) -> Refusal:

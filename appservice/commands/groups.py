@@ -1,22 +1,19 @@
-"""!group, !invite, !concierge."""
+"""!group, !cap, !concierge, !handover: what owners do."""
 
 from appservice.actions import groups as action
+from appservice.actions.powers import hand_over, remove_concierge
 from appservice.actions.work import Work
-from appservice.commands.command import PRIVATE, Call, Command, one_group, usage
-from appservice.domain.admission import parse_user_id
+from appservice.commands.command import PRIVATE, Call, Command, call_example, one_group, person_in, usage
 from appservice.domain.cause import Place
-from appservice.domain.ids import UserId
 from appservice.domain.member import Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.domain.text import clean_name
-from appservice.present import words as say
-from appservice.present.acknowledge import acknowledge, answer
 
 _CREATE = '!group create "Name" or !group create "Name" cap 50'
-_INVITE = "!invite @ana:example.org"
+_CAP = "!cap 150"
 _CONCIERGE = "!concierge add @ben:example.org, or !concierge remove @ben:example.org"
+_HAND_OVER = "!handover @ben:example.org"
 LEAST_CAP = 2
-LONGEST_EXAMPLE = 200
 
 
 async def _group(work: Work, call: Call) -> Refusal | None:
@@ -28,7 +25,7 @@ async def _group(work: Work, call: Call) -> Refusal | None:
         case ["create", raw_name]:
             pass
         case ["create", raw_name, "cap", digits]:
-            cap = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0
+            cap = _number(digits)
         case _:
             return usage(_CREATE)
     name = clean_name(raw_name)
@@ -40,20 +37,16 @@ async def _group(work: Work, call: Call) -> Refusal | None:
     return None
 
 
-async def _invite(work: Work, call: Call) -> Refusal | None:
-    found = await one_group(work, call, Role.CONCIERGE, call.words(), call_example("invite", call))
+async def _cap(work: Work, call: Call) -> Refusal | None:
+    found = await one_group(work, call, Role.OWNER, call.words(), call_example("cap", call))
     if isinstance(found, Refusal):
         return found
     group, _, words = found
     if len(words) != 1:
-        return usage(_INVITE)
-    invitee = _person(work, words[0])
-    if isinstance(invitee, Refusal):
-        return invitee
-    refusal = await action.invite(work, group.id, invitee)
-    if refusal is None:
-        await work.owe(*acknowledge(work.cause), answer(work.cause, say.invited(invitee, group)))
-    return refusal
+        return usage(_CAP)
+    if not LEAST_CAP <= _number(words[0]) <= work.config.groups.max_cap:
+        return refuse(Reason.BAD_CAP, most=work.config.groups.max_cap)
+    return await action.set_cap(work, group.id, _number(words[0]))
 
 
 async def _concierge(work: Work, call: Call) -> Refusal | None:
@@ -61,26 +54,37 @@ async def _concierge(work: Work, call: Call) -> Refusal | None:
     if isinstance(found, Refusal):
         return found
     group, _, words = found
-    if len(words) != 2 or words[0] not in ("add", "remove"):
+    if len(words) < 2 or words[0] not in ("add", "remove"):
         return usage(_CONCIERGE)
-    person = _person(work, words[1])
+    person = await person_in(work, group, " ".join(words[1:]))
     if isinstance(person, Refusal):
         return person
-    change = action.add_concierge if words[0] == "add" else action.remove_concierge
+    if person == work.config.groups.backup_creator:
+        return refuse(Reason.OWN_ACCOUNT)
+    change = action.appoint if words[0] == "add" else remove_concierge
     return await change(work, group.id, person)
 
 
-def _person(work: Work, text: str) -> UserId | Refusal:
-    user_id = parse_user_id(text)
-    if user_id is None:
-        return refuse(Reason.BAD_USER_ID)
-    return refuse(Reason.OWN_ACCOUNT) if user_id == work.config.bot_mxid else user_id
+async def _hand_over(work: Work, call: Call) -> Refusal | None:
+    words = call.words()
+    confirmed = words[-1:] == ["confirm"]
+    found = await one_group(work, call, Role.OWNER, words[:-1] if confirmed else words, call_example("handover", call))
+    if isinstance(found, Refusal):
+        return found
+    group, member, words = found
+    if not words:
+        return usage(_HAND_OVER)
+    if member.user_id != group.owner:
+        return refuse(Reason.OWNERS_ONLY, hint="Ask the group's owner.")
+    person = await person_in(work, group, " ".join(words))
+    if isinstance(person, Refusal):
+        return person
+    return await hand_over(work, group.id, person, confirmed=confirmed)
 
 
-def call_example(name: str, call: Call) -> str:
-    """Give the command as it was typed, to which a choice can be added; less its words where they are very long."""
-    words = call.rest if len(call.rest) <= LONGEST_EXAMPLE else "…"
-    return f"!{name} {words}".strip()
+def _number(digits: str) -> int:
+    """Give the number that digits stand for; 0 where they are none."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0
 
 
 COMMANDS = (
@@ -88,6 +92,7 @@ COMMANDS = (
         "group", _CREATE, "make a group with its desk", Role.STRANGER, _group,
         frozenset({Place.DIRECT}), for_listed_owners=True,
     ),
-    Command("invite", _INVITE, "invite a person", Role.CONCIERGE, _invite, PRIVATE),
+    Command("cap", _CAP, "say how many people the group takes", Role.OWNER, _cap, PRIVATE),
     Command("concierge", _CONCIERGE, "say who the group's concierges are", Role.OWNER, _concierge, PRIVATE),
+    Command("handover", _HAND_OVER, "make a member the owner in your place", Role.OWNER, _hand_over, PRIVATE),
 )  # fmt: skip

@@ -6,8 +6,8 @@ from appservice.actions.work import Work
 from appservice.commands.command import Call, Command, my_groups
 from appservice.domain.member import Role
 from appservice.domain.refusal import Refusal
-from appservice.present import words
 from appservice.present.acknowledge import acknowledge, answer
+from appservice.present.words.guide import help_text
 
 
 def help_command(others: Sequence[Command]) -> Command:
@@ -18,7 +18,7 @@ def help_command(others: Sequence[Command]) -> Command:
         role = max((member.role for _, member in groups), default=Role.STRANGER)
         listed = work.cause.sender in work.config.groups.owners
         lines = [(c.usage, c.summary) for c in others if _may(c, role, listed) and call.place in c.places]
-        text = words.help_text(lines, joined=bool(groups))
+        text = help_text(lines, joined=bool(groups))
         await work.owe(*acknowledge(work.cause), answer(work.cause, text))
         return None
 

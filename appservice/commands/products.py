@@ -2,8 +2,7 @@
 
 from appservice.actions import products as action
 from appservice.actions.work import Work
-from appservice.commands.command import Call, Command, one_group, usage
-from appservice.commands.groups import call_example
+from appservice.commands.command import Call, Command, call_example, one_group, usage
 from appservice.domain.member import Role
 from appservice.domain.money import parse_amount
 from appservice.domain.product import parse_link, parse_sku

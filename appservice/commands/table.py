@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from appservice.actions.work import Work
-from appservice.commands import buys, groups, products
+from appservice.commands import adoption, aliases, buys, farewell, groups, guarding, products, vouching
 from appservice.commands.command import Call, Command
 from appservice.commands.help import help_command
 from appservice.domain.cause import Place
 from appservice.domain.effect import Redact
 from appservice.domain.refusal import Reason, refuse
 
-_OTHERS = (*groups.COMMANDS, *products.COMMANDS, *buys.COMMANDS)
+_OTHERS = (
+    *groups.COMMANDS, *adoption.COMMANDS, *vouching.COMMANDS, *aliases.COMMANDS, *products.COMMANDS, *buys.COMMANDS,
+    *farewell.COMMANDS, *guarding.COMMANDS,
+)  # fmt: skip
 TABLE: Mapping[str, Command] = {command.name: command for command in (*_OTHERS, help_command(_OTHERS))}
 
 

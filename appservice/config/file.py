@@ -15,7 +15,12 @@ from appservice.config.rule import WrongValue, shown
 from appservice.config.section import Appservice, Config
 
 # Keys of the section appservice that may come from a file (as_token_file) or from the environment instead.
-SECRETS = {"as_token": "COTERIE_AS_TOKEN", "hs_token": "COTERIE_HS_TOKEN", "database": "COTERIE_DATABASE"}
+SECRETS = {
+    "as_token": "COTERIE_AS_TOKEN",
+    "hs_token": "COTERIE_HS_TOKEN",
+    "antispam_token": "COTERIE_ANTISPAM_TOKEN",
+    "database": "COTERIE_DATABASE",
+}
 KINDS: Mapping[type, str] = {
     str: "text",
     int: "a whole number",
@@ -76,7 +81,7 @@ def files_open_to_all(path: Path) -> tuple[Path, ...]:
     """The files that hold secrets of a configuration that loads, and that every local user can read."""
     own = _yaml(path.read_text(encoding="utf-8")).get("appservice", {})
     files = [path.parent / own[f"{name}_file"] for name in SECRETS if f"{name}_file" in own]
-    if "as_token" in own or "hs_token" in own or "@" in own.get("database", ""):
+    if "as_token" in own or "hs_token" in own or own.get("antispam_token") or "@" in own.get("database", ""):
         files.insert(0, path)
     return tuple(file for file in files if file.is_file() and file.stat().st_mode & 0o004)
 
@@ -210,6 +215,10 @@ def _check_whole(config: Config) -> None:
     own, groups = config.appservice, config.groups
     if own.as_token == own.hs_token:
         raise _Problem("appservice.hs_token", "must differ from as_token; make one with: openssl rand -hex 32")
+    if own.antispam_token in (own.as_token, own.hs_token):
+        raise _Problem(
+            "appservice.antispam_token", "must differ from as_token and hs_token; make one with: openssl rand -hex 32"
+        )
     if groups.cap > groups.max_cap:
         raise _Problem(
             "groups.cap",

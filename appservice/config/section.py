@@ -30,6 +30,7 @@ class Appservice:
     id: Annotated[str, rule.localpart] = "coterie"
     bot_username: Annotated[str, rule.localpart] = "coterie"
     bot_displayname: Annotated[str, rule.line] = "Coterie"
+    antispam_token: Annotated[str, rule.token] | None = field(default=None, repr=False)
     database: Annotated[str, rule.database_url] = field(default="sqlite:coterie.db", repr=False)
 
     @property
@@ -52,6 +53,10 @@ class Groups:
     locale: Annotated[str, rule.locale] = "en"
     time_zone: Annotated[str, rule.time_zone] = "UTC"
     invitation_days: Annotated[int, rule.Between(1, 365)] = 7
+    vouch_days: Annotated[int, rule.Between(0, 365)] = 7
+    code_limit: Annotated[int, rule.Between(0, 500)] = 100
+    retention_days: Annotated[int, rule.Between(0, 3650)] = 90
+    backup_creator: Annotated[str, rule.user_id] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,17 @@ class Config:
         """The registration's own user: not the bot, since homeservers refuse the sender a /sync."""
         return f"_{self.appservice.bot_username}_sender"
 
+    def is_own_account(self, user_id: str) -> bool:
+        """Tell whether an account is the service's, or the operator's backup: these take no seat."""
+        bot, name = self.bot_mxid, f"@{self.appservice.bot_username}_"
+        sender = f"@{self.sender_localpart}:{self.homeserver.domain}"
+        is_ghost = user_id.startswith(name) and user_id.partition(":")[2] == self.homeserver.domain
+        return is_ghost or user_id in (bot, sender, self.groups.backup_creator)
+
     def without_secrets(self, text: str) -> str:
         """A text with the tokens and the database password struck out, as an exception may quote them."""
         password = urlsplit(self.appservice.database).password or ""
-        for secret in (self.appservice.as_token, self.appservice.hs_token, password, unquote(password)):
+        own = self.appservice
+        for secret in (own.as_token, own.hs_token, own.antispam_token, password, unquote(password)):
             text = text.replace(secret, "***") if secret else text
         return text

@@ -81,6 +81,35 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class TellFile:
+    """Send a file of text into the direct room with a person, with a line about it; waits as `Tell` does."""
+
+    user_id: UserId
+    name: str
+    mimetype: str
+    text: str
+    body: str
+
+    @property
+    def lane(self) -> str:
+        return direct_lane(self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TellCode:
+    """Hand an invitation code to its maker. Only the sender puts the code where `content` says CODE, so that it is
+    written down nowhere, not even here."""
+
+    user_id: UserId
+    code_id: str
+    content: Content
+
+    @property
+    def lane(self) -> str:
+        return direct_lane(self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
 class CreateRoom:
     """Make a room. `request` is the body of POST /createRoom; a repeat finds the room made before."""
 
@@ -105,7 +134,7 @@ class Invite:
 
     @property
     def lane(self) -> str:
-        return f"invite {self.room_id} {self.user_id}"
+        return invite_lane(self.room_id, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +147,7 @@ class Kick:
 
     @property
     def lane(self) -> str:
-        return f"invite {self.room_id} {self.user_id}"
+        return invite_lane(self.room_id, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +189,60 @@ class ReadEvent:
         return f"read {self.room_id}"
 
 
-Effect = SendEvent | SendState | Pin | Redact | Tell | CreateRoom | Invite | Kick | Join | Leave | ReadEvent
-EFFECTS: tuple[type[Effect], ...] = (
-    SendEvent, SendState, Pin, Redact, Tell, CreateRoom, Invite, Kick, Join, Leave, ReadEvent,
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Look at a room as our homeserver has it: its state, members, aliases and listing; the answer brings them.
+
+    With `join` the bot enters first. `asked_at` (ms) comes back: what changed here after it is newer than what was
+    found.
+    """
+
+    room_id: RoomId
+    answer: str
+    subject: str
+    asked_at: int
+    join: bool = False
+
+    @property
+    def lane(self) -> str:
+        return f"join {self.room_id}" if self.join else f"read {self.room_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlist:
+    """Take a room out of our homeserver's directory and remove aliases of it; the answer says which would not go."""
+
+    room_id: RoomId
+    aliases: Sequence[str]
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return f"read {self.room_id}"
+
+
+Effect = (
+    SendEvent | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite | Kick | Join | Leave
+    | ReadEvent | Inspect | Unlist
 )  # fmt: skip
+EFFECTS: tuple[type[Effect], ...] = (
+    SendEvent, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick, Join, Leave,
+    ReadEvent, Inspect, Unlist,
+)  # fmt: skip
+DIRECT_EFFECTS = (Tell, TellFile, TellCode)
+"""What is said in a person's direct room, and waits until they are in it."""
+CODE = "{code}"
+"""Stands for the code in what `TellCode` says."""
 
 
 DOORS = ("join", "invite")
 """First words of the lanes in which another server may keep us waiting."""
+
+
+def invite_lane(room_id: str, user_id: str) -> str:
+    """Give the lane of what is asked of the homeserver about a person in a room."""
+    return f"invite {room_id} {user_id}"
 
 
 def direct_lane(user_id: str) -> str:

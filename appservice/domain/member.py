@@ -28,11 +28,35 @@ class Presence(StrEnum):
     INVITED = "invited"
     JOINED = "joined"
     LEFT = "left"
+    BANNED = "banned"
+
+    @property
+    def takes_seat(self) -> bool:
+        """Tell whether a seat is taken."""
+        return self in (Presence.INVITED, Presence.JOINED)
+
+
+_ERASED = "erased "
+
+
+def erased_id(number: int) -> UserId:
+    """Give what stands in the place of a Matrix id that was erased."""
+    return UserId(f"{_ERASED}{number}")
+
+
+def is_erased(user_id: str) -> bool:
+    """Tell whether a person was erased, so that nothing can be said to them."""
+    return user_id.startswith(_ERASED)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person known to a group. `number` and `alias` exist from the first joining on."""
+    """A person known to a group. `number` and `alias` exist from the first joining on.
+
+    `sponsor` is the number of who vouched for them, `joined_at` (ms) their first joining, `suspended` why they may not
+    vouch, `founding` whether they were in the room when it was adopted, `name_key` the folded form of their display
+    name in the room.
+    """
 
     group_id: GroupId
     user_id: UserId
@@ -41,6 +65,11 @@ class Member:
     number: Number | None = None
     alias: str | None = None
     invited_by: UserId | None = None
+    sponsor: Number | None = None
+    joined_at: int | None = None
+    suspended: str | None = None
+    founding: bool = False
+    name_key: str | None = None
 
     @property
     def role(self) -> Role:
@@ -50,4 +79,4 @@ class Member:
     @property
     def takes_seat(self) -> bool:
         """Tell whether a seat is taken by this person."""
-        return self.presence is not Presence.LEFT
+        return self.presence.takes_seat

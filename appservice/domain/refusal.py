@@ -1,4 +1,4 @@
-"""Refusals are values: why something was not done. Each has its sentence in present/words.py."""
+"""Refusals are values: why something was not done. Each has its sentence in present/words/refusals.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +24,10 @@ class Reason(StrEnum):
     BAD_DEADLINE = "bad_deadline"
     BAD_USER_ID = "bad_user_id"
     BAD_CAP = "bad_cap"
+    BAD_ALIAS = "bad_alias"
+    REVEALING_ALIAS = "revealing_alias"
+    RESERVED_ALIAS = "reserved_alias"
+    BAD_CODE = "bad_code"
     UNKNOWN_COMMAND = "unknown_command"
     NOT_UNDERSTOOD = "not_understood"
     # about what it names
@@ -33,6 +37,9 @@ class Reason(StrEnum):
     WHICH_BUY = "which_buy"
     NO_PRODUCT = "no_product"
     WHICH_PRODUCT = "which_product"
+    BAD_ROOM = "bad_room"
+    UNADOPTABLE = "unadoptable"
+    NO_ADOPTION = "no_adoption"
     # about the group
     GROUP_FULL = "group_full"
     ALREADY_HERE = "already_here"
@@ -41,6 +48,28 @@ class Reason(StrEnum):
     NO_CONCIERGE = "no_concierge"
     OWN_ACCOUNT = "own_account"
     STILL_CREATING = "still_creating"
+    GROUP_CLOSING = "group_closing"
+    BANNED = "banned"
+    ALIAS_TAKEN = "alias_taken"
+    TOO_MANY_ALIASES = "too_many_aliases"
+    NO_SUCH_MEMBER = "no_such_member"
+    CAP_BELOW = "cap_below"
+    NOT_WAITING = "not_waiting"
+    ALREADY_OWNER = "already_owner"
+    # about leaving
+    OWNER_STAYS = "owner_stays"
+    BEYOND_ME = "beyond_me"
+    BUYS_OPEN = "buys_open"
+    NOT_CLOSING = "not_closing"
+    JUST_SENT = "just_sent"
+    # about vouching
+    TOO_NEW = "too_new"
+    SUSPENDED = "suspended"
+    TOO_MANY_VOUCHES = "too_many_vouches"
+    ALREADY_VOUCHED = "already_vouched"
+    TOO_MANY_CODES = "too_many_codes"
+    CODES_OFF = "codes_off"
+    TOO_MANY_GUESSES = "too_many_guesses"
     # about the buy
     TOO_LATE = "too_late"
     NOT_OPEN = "not_open"

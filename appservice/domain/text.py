@@ -6,15 +6,15 @@ LONGEST_NAME = 80
 _SHOWN = frozenset("LNPSM")
 
 
-def clean_name(text: str) -> str | None:
+def clean_name(text: str, longest: int = LONGEST_NAME) -> str | None:
     """Give a name on one line without control, format (bidi, zero width) or private characters.
 
-    None where nothing visible is left, or where it is longer than LONGEST_NAME characters.
+    None where nothing visible is left, or where it is longer than `longest` characters.
     """
     normal = unicodedata.normalize("NFC", text)
     kept = "".join(" " if char.isspace() else char for char in normal if _visible(char))
     name = " ".join(kept.split())
-    return name if 0 < len(name) <= LONGEST_NAME and any(_base(char) for char in name) else None
+    return name if 0 < len(name) <= longest and any(_base(char) for char in name) else None
 
 
 def fold(text: str) -> str:

@@ -102,6 +102,8 @@ async def findings(config: Config) -> AsyncIterator[Finding]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
         async for finding in _homeserver(Door(session, config)):
             yield finding
+        if config.appservice.antispam_token is not None:
+            yield await _antispam(session, config)
     async for finding in _database(config):
         yield finding
 
@@ -259,6 +261,24 @@ def _why_no_ping(config: Config, answer: Answer) -> tuple[str, str]:
         case "M_UNRECOGNIZED":
             return "the homeserver knows no ping", "update the homeserver (Matrix 1.7 or later)"
     return answer.said, f"look whether the homeserver can reach {own.address}"
+
+
+async def _antispam(session: aiohttp.ClientSession, config: Config) -> Finding:
+    """Whether the running service would answer the homeserver's antispam module; nobody can ask the module itself."""
+    own = config.appservice
+    url = f"{own.address}/_coterie/antispam"
+    headers = {"Authorization": f"Bearer {own.antispam_token}"}
+    try:
+        async with session.post(f"{url}/ping", json={"id": "check"}, headers=headers) as response:
+            status = response.status
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return Finding("antispam", Verdict.SKIPPED, f"not checked: {url} does not answer from here")
+    if status == 200:
+        return Finding("antispam", Verdict.GOOD, f"{url} answers to antispam_token")
+    if status not in (403, 404):  # a proxy before a service that does not run
+        return Finding("antispam", Verdict.SKIPPED, f"not checked: {url} answers {status}")
+    mend = "restart Coterie: it read its configuration before antispam_token was set or changed"
+    return Finding("antispam", Verdict.BAD, f"{url} answers {status} to antispam_token", mend)
 
 
 async def _database(config: Config) -> AsyncIterator[Finding]:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from mautrix.api import HTTPAPI, Method, Path
+from mautrix.api import HTTPAPI, MediaPath, Method, Path
 from mautrix.errors import MatrixConnectionError
 from mautrix.types import DeviceID, UserID
 
 from appservice.domain.ids import UserId
+from appservice.matrix.body import read_json
 
 DEVICE = "COTERIE"
 """The bot's device; made without a login (MSC4190)."""
@@ -35,11 +36,15 @@ class _Api(HTTPAPI):
     async def _send(self, method: Any, url: Any, content: Any, query_params: Any, headers: Any) -> Any:
         request = self.session.request(str(method), url, data=content, params=query_params, headers=headers)
         async with request as response:
+            raw = await response.read()
             try:
-                body = await response.json()
-            except (ValueError, aiohttp.ContentTypeError):
+                body = read_json(raw)
+            except RecursionError:
+                body = read_json(raw, shallow=True)  # of a state event that somebody else has made
+            except ValueError:
                 body = None
-            if 200 <= response.status < 300 and isinstance(body, dict):
+            expected = list if url.path.endswith("/state") else dict
+            if 200 <= response.status < 300 and isinstance(body, expected):
                 return body, response
             raise _error(response, body)
 
@@ -62,10 +67,12 @@ class Homeserver:
         self._api = _Api(address, token, client_session=session, as_user_id=UserID(bot))
 
     async def _call(
-        self, method: Method, path: Any, content: Any = None, query: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+        self, method: Method, path: Any, content: Any = None, query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None, *, secret: bool = False,
+    ) -> Any:  # fmt: skip
+        """Ask for a JSON object (for the whole state of a room: a list). What is `secret` is never logged."""
         try:
-            answer: dict[str, Any] = await self._api.request(method, path, content, query_params=query)
+            answer = await self._api.request(method, path, content, headers, query_params=query, sensitive=secret)
         except HomeserverError:
             raise
         except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -101,15 +108,19 @@ class Homeserver:
 
     async def versions(self) -> dict[str, Any]:
         """Give what the homeserver says of itself."""
-        return await self._call(Method.GET, Path.versions)
+        answer: dict[str, Any] = await self._call(Method.GET, Path.versions)
+        return answer
 
     async def ping(self, appservice_id: str) -> None:
         """Have the homeserver reach us; this also makes it deliver at once what it has waiting."""
         await self._call(Method.POST, Path.v1.appservice[appservice_id].ping, {})
 
-    async def send(self, room_id: str, type: str, content: Mapping[str, Any], txn_id: str) -> str:
+    async def send(
+        self, room_id: str, type: str, content: Mapping[str, Any], txn_id: str, *, secret: bool = False
+    ) -> str:
         """Send a message-like event; the same transaction id gives the same event."""
-        answer = await self._call(Method.PUT, Path.v3.rooms[room_id].send[type][txn_id], content)
+        path = Path.v3.rooms[room_id].send[type][txn_id]
+        answer = await self._call(Method.PUT, path, content, secret=secret)
         return str(answer["event_id"])
 
     async def set_state(self, room_id: str, type: str, state_key: str, content: Mapping[str, Any]) -> str:
@@ -122,11 +133,39 @@ class Homeserver:
         """Give the content of a state event; empty where there is none."""
         path = Path.v3.rooms[room_id].state[type]
         try:
-            return await self._call(Method.GET, path[state_key] if state_key else path)
+            content: dict[str, Any] = await self._call(Method.GET, path[state_key] if state_key else path)
+            return content
         except HomeserverError as error:
             if error.errcode == "M_NOT_FOUND":
                 return {}
             raise
+
+    async def whole_state(self, room_id: str) -> list[dict[str, Any]]:
+        """Give the state events of a room."""
+        return list(await self._call(Method.GET, Path.v3.rooms[room_id].state))
+
+    async def aliases(self, room_id: str) -> list[str]:
+        """Give the aliases of a room at our homeserver; other servers' cannot be seen."""
+        return [str(alias) for alias in (await self._call(Method.GET, Path.v3.rooms[room_id].aliases))["aliases"]]
+
+    async def remove_alias(self, alias: str) -> None:
+        """Remove an alias."""
+        await self._call(Method.DELETE, Path.v3.directory.room[alias])
+
+    async def is_listed(self, room_id: str) -> bool:
+        """Tell whether a room stands in our homeserver's directory."""
+        answer = await self._call(Method.GET, Path.v3.directory.list.room[room_id])
+        return bool(answer.get("visibility") == "public")
+
+    async def unlist(self, room_id: str) -> None:
+        """Take a room out of our homeserver's directory."""
+        await self._call(Method.PUT, Path.v3.directory.list.room[room_id], {"visibility": "private"})
+
+    async def upload(self, name: str, mimetype: str, data: bytes) -> str:
+        """Store a file and give its `mxc:` address."""
+        headers = {"Content-Type": mimetype}
+        answer = await self._call(Method.POST, MediaPath.v3.upload, data, {"filename": name}, headers)
+        return str(answer["content_uri"])
 
     async def redact(self, room_id: str, event_id: str, reason: str | None, txn_id: str) -> None:
         """Remove an event."""
@@ -166,7 +205,8 @@ class Homeserver:
 
     async def event(self, room_id: str, event_id: str) -> dict[str, Any]:
         """Give an event."""
-        return await self._call(Method.GET, Path.v3.rooms[room_id].event[event_id])
+        answer: dict[str, Any] = await self._call(Method.GET, Path.v3.rooms[room_id].event[event_id])
+        return answer
 
     async def recent(self, room_id: str, limit: int) -> list[dict[str, Any]]:
         """Give the newest events that the bot may see in a room, oldest first."""

@@ -42,7 +42,7 @@ class Intake:
     """The handlers. `wanted` tells which events are written down at all: the journal keeps no chatter."""
 
     def __init__(self, token: str, bot: UserId, journal: Journal, wanted: Wanted, healthy: Healthy) -> None:
-        self._token = token.encode()
+        self._token = token
         self._bot = bot
         self._journal = journal
         self._wanted = wanted
@@ -69,11 +69,7 @@ class Intake:
         if not known or not request.path.startswith(PREFIX):
             response: web.StreamResponse = await handler(request)
             return response
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Refused(401, "M_MISSING_TOKEN", "The Authorization header with the hs_token is missing")
-        if not hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token):
-            raise Refused(403, "M_FORBIDDEN", "This is not the hs_token of the registration")
+        authenticate(request, self._token, "hs_token")
         response = await handler(request)
         return response
 
@@ -128,7 +124,7 @@ class Intake:
     async def _ping(self, request: web.Request) -> web.Response:
         body = await request.read()
         if body:  # the spec does not ask for one
-            _json_object(body, shallow=True)
+            json_object(body, shallow=True)
         return web.json_response({})
 
     async def _user(self, request: web.Request) -> web.Response:
@@ -147,14 +143,24 @@ class Intake:
         return web.json_response(dict(parts), status=200 if all(parts.values()) else 503)
 
 
+def authenticate(request: web.Request, right: str, name: str) -> None:
+    """Raise Refused for a request whose Authorization header has not the right token, compared in constant time."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(401, "M_MISSING_TOKEN", f"The Authorization header with the {name} is missing")
+    if not hmac.compare_digest(token.strip().encode("utf-8", "replace"), right.encode()):
+        raise Refused(403, "M_FORBIDDEN", f"This is not the {name}")
+
+
 def _events(body: bytes, *, shallow: bool = False) -> list[Any]:
-    events = _json_object(body, shallow=shallow).get("events")
+    events = json_object(body, shallow=shallow).get("events")
     if not isinstance(events, list) or len(events) > MOST_EVENTS:
         raise Refused(400, "M_BAD_JSON", "events must be a list")
     return events
 
 
-def _json_object(body: bytes, *, shallow: bool = False) -> dict[str, Any]:
+def json_object(body: bytes, *, shallow: bool = False) -> dict[str, Any]:
+    """Give the JSON object that a body is. Raises Refused where it is none."""
     try:
         value = read_json(body, shallow=shallow)
     except ValueError as error:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appservice.domain.group import Group
+from appservice.domain.guarding import GUARDED
 from appservice.domain.ids import UserId
 from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
@@ -18,45 +19,39 @@ ROOM_VERSION = "12"
 REQUEST = "shop.coterie.request"
 """Key in the creation content by which a repeated request finds the room made before."""
 
-_GUARDED = (
-    "m.room.join_rules",
-    "m.room.history_visibility",
-    "m.room.power_levels",
-    "m.room.encryption",
-    "m.room.server_acl",
-    "m.room.tombstone",
-    "m.room.guest_access",
-    "m.room.canonical_alias",
-    "m.room.third_party_invite",
-    "m.room.policy",
-    "m.space.child",
-    "m.space.parent",
-    "im.vector.modular.widgets",
-    "io.element.widgets.layout",
-)
 _CONCIERGES_MAY = ("m.room.name", "m.room.topic", "m.room.avatar", "m.room.pinned_events", wire_buy.TYPE)
 
 
-def power_levels(users: Mapping[UserId, int]) -> dict[str, Any]:
-    """Give the whole content of a room's power levels, with concierges at 50 and owners at 100."""
+def power_levels(users: Mapping[UserId, int], guard: int = CREATOR_ONLY) -> dict[str, Any]:
+    """Give the whole content of a room's power levels, with concierges at 50 and owners at 100; `guard` is what
+    inviting and every policy event take."""
     return {
         "users": dict(users),
         "users_default": 0,
         "events_default": 0,
         "state_default": 100,
-        "invite": CREATOR_ONLY,
+        "invite": guard,
         "kick": 50,
         "ban": 50,
         "redact": 50,
         "notifications": {"room": 50},
-        "events": dict.fromkeys(_GUARDED, CREATOR_ONLY) | dict.fromkeys(_CONCIERGES_MAY, 50),
+        "events": dict.fromkeys(GUARDED, guard) | dict.fromkeys(_CONCIERGES_MAY, 50),
     }
 
 
-def group_room(group: Group) -> dict[str, Any]:
-    """Give the request for the room of a group."""
+def group_powers(group: Group, bot: UserId, users: Mapping[UserId, int]) -> dict[str, Any]:
+    """Give the power levels of a group's room: in an adopted one the bot, which has not created it, stands among the
+    users, and nobody's guards can be above it."""
+    if group.bot_power is None:
+        return power_levels(users)
+    return power_levels({**users, bot: group.bot_power}, min(CREATOR_ONLY, group.bot_power))
+
+
+def group_room(group: Group, backup: str | None = None) -> dict[str, Any]:
+    """Give the request for the room of a group; `backup` is created with the bot's own rights."""
     marker = {"type": wire_group.TYPE, "state_key": "", "content": wire_group.format_group(group.cap)}
-    return _room(group.name, power_levels({group.owner: 100}), marker)
+    request = _room(group.name, power_levels({group.owner: 100}), marker)
+    return request | {"creation_content": {"additional_creators": [backup]}} if backup else request
 
 
 def desk_room(group: Group) -> dict[str, Any]:

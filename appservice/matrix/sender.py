@@ -1,12 +1,14 @@
 """Carries effects out on the homeserver. Each may be carried out again after a crash, and says so to nobody twice."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 from appservice.domain.effect import (
+    CODE,
     CreateRoom,
     Effect,
+    Inspect,
     Invite,
     Join,
     Kick,
@@ -17,6 +19,9 @@ from appservice.domain.effect import (
     SendEvent,
     SendState,
     Tell,
+    TellCode,
+    TellFile,
+    Unlist,
 )
 from appservice.domain.ids import RoomId
 from appservice.matrix.homeserver import Homeserver, HomeserverError
@@ -29,17 +34,26 @@ _RECENT = 20
 """How many events of a direct room are looked at for what was said before the bot came in."""
 
 Outcome = dict[str, Any]
+_KEPT_OF_STATE = ("type", "state_key", "sender", "content", "event_id", "origin_server_ts")
+_KEPT_OF_MEMBER = ("membership", "displayname")
+_STAYS = (400, 403, 404)
+"""Answers to a wish to remove an alias that say that it is not to be, or is not there."""
+
 DirectRoomOf = Callable[[str], Awaitable[RoomId | None]]
 KnownRooms = Callable[[], Awaitable[set[str]]]
+CodeOf = Callable[[str], str]
 
 
 class Sender:
     """Carries out one effect at a time; what comes back is the answer that re-enters as an arrival."""
 
-    def __init__(self, homeserver: Homeserver, direct_room_of: DirectRoomOf, known_rooms: KnownRooms) -> None:
+    def __init__(
+        self, homeserver: Homeserver, direct_room_of: DirectRoomOf, known_rooms: KnownRooms, code_of: CodeOf
+    ) -> None:
         self._homeserver = homeserver
         self._direct_room_of = direct_room_of
         self._known_rooms = known_rooms
+        self._code_of = code_of
 
     async def perform(self, effect: Effect, id: str) -> Outcome:
         """Carry out an effect; `id` is the Matrix transaction id. Raises HomeserverError."""
@@ -48,10 +62,13 @@ class Sender:
             case SendEvent(room_id, type, content):
                 return {"room_id": room_id, "event_id": await self._send(room_id, type, content, id)}
             case Tell(user_id, content):
-                direct_id = await self._direct_room_of(user_id)
-                if direct_id is None:
-                    raise HomeserverError(0, "NO_DIRECT_ROOM", "the direct room is not there yet")
-                return {"event_id": await self._send(direct_id, "m.room.message", content, id)}
+                return {"event_id": await self._tell(user_id, content, id)}
+            case TellFile(user_id, name, mimetype, text, body):
+                content = await self._file(name, mimetype, text.encode(), body)
+                return {"event_id": await self._tell(user_id, content, id)}
+            case TellCode(user_id, code_id, content):
+                said = _with_code(content, self._code_of(code_id))
+                return {"event_id": await self._tell(user_id, said, id, secret=True)}
             case SendState(room_id, type, state_key, content):
                 return {"event_id": await hs.set_state(room_id, type, state_key, content)}
             case Pin(room_id, pinned, unpinned):
@@ -71,12 +88,28 @@ class Sender:
                 return await self._leave(room_id)
             case ReadEvent(room_id, event_id):
                 return {"event": await hs.event(room_id, event_id)}
+            case Inspect(room_id, _, _, asked_at, join):
+                return await self._inspect(room_id, asked_at, join)
+            case Unlist(room_id, aliases):
+                return await self._unlist(room_id, aliases)
             case _:
                 assert_never(effect)
 
-    async def _send(self, room_id: str, type: str, content: Any, id: str) -> str:
+    async def _tell(self, user_id: str, content: Any, id: str, *, secret: bool = False) -> str:
+        direct_id = await self._direct_room_of(user_id)
+        if direct_id is None:
+            raise HomeserverError(0, "NO_DIRECT_ROOM", "the direct room is not there yet")
+        return await self._send(direct_id, "m.room.message", content, id, secret=secret)
+
+    async def _file(self, name: str, mimetype: str, data: bytes, body: str) -> dict[str, Any]:
+        """Upload a file, and give the message that shows it; a repeat uploads again, but the message is sent once."""
+        url = await self._homeserver.upload(name, mimetype, data)
+        info = {"mimetype": mimetype, "size": len(data)}
+        return {"msgtype": "m.file", "body": body, "filename": name, "url": url, "info": info, "m.mentions": {}}
+
+    async def _send(self, room_id: str, type: str, content: Any, id: str, *, secret: bool = False) -> str:
         try:
-            return await self._homeserver.send(room_id, type, content, id)
+            return await self._homeserver.send(room_id, type, content, id, secret=secret)
         except HomeserverError as error:
             if error.errcode == "M_DUPLICATE_ANNOTATION":  # the same reaction is there already
                 return ""
@@ -101,7 +134,8 @@ class Sender:
                 created = await self._homeserver.state(room_id, "m.room.create")
                 if created.get(REQUEST) == id:
                     return room_id
-        return await self._homeserver.create_room(request | {"creation_content": {REQUEST: id}})
+        creation = {**request.get("creation_content", {}), REQUEST: id}
+        return await self._homeserver.create_room(request | {"creation_content": creation})
 
     async def _invite(self, room_id: str, user_id: str, is_direct: bool) -> Outcome:
         """Invite a person. For a direct room by its membership event: /invite cannot say `is_direct`."""
@@ -143,3 +177,50 @@ class Sender:
             if error.status not in (403, 404):  # it is out already
                 raise
         return {}
+
+    async def _inspect(self, room_id: str, asked_at: int, join: bool) -> Outcome:
+        """Bring what our homeserver has of a room; of those who left it, nothing."""
+        if join:
+            await self._homeserver.join(room_id)
+        state = await self._homeserver.whole_state(room_id)
+        return {
+            "room_id": room_id,
+            "state": [_shortened(event) for event in state if not _is_gone(event)],
+            "aliases": await self._homeserver.aliases(room_id),
+            "listed": await self._homeserver.is_listed(room_id),
+            "asked_at": asked_at,
+        }
+
+    async def _unlist(self, room_id: str, aliases: Sequence[str]) -> Outcome:
+        left = [alias for alias in aliases if not await self._goes(self._homeserver.remove_alias(alias))]
+        return {"room_id": room_id, "left": left, "listed": not await self._goes(self._homeserver.unlist(room_id))}
+
+    async def _goes(self, removal: Awaitable[None]) -> bool:
+        """Tell whether something is gone now."""
+        try:
+            await removal
+        except HomeserverError as error:
+            if error.status not in _STAYS:
+                raise
+            return error.errcode == "M_NOT_FOUND"
+        return True
+
+
+def _with_code(content: Mapping[str, Any], code: str) -> dict[str, Any]:
+    """Put a code where what is said has its place."""
+    texts = {key: content[key].replace(CODE, code) for key in ("body", "formatted_body") if key in content}
+    return {**content, **texts}
+
+
+def _is_gone(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event says that somebody has left; those may be many times those who are there."""
+    return event.get("type") == "m.room.member" and event["content"].get("membership") == "leave"
+
+
+def _shortened(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is asked of a state event; of a member only where they stand and what they are called."""
+    short = {key: event[key] for key in _KEPT_OF_STATE if key in event}
+    if event.get("type") == "m.room.member":
+        content = event["content"]
+        short["content"] = {key: content[key] for key in _KEPT_OF_MEMBER if key in content}
+    return short

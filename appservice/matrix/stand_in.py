@@ -45,11 +45,16 @@ def _site(config: Config, found: StandIn) -> web.Application:
             return web.json_response({})
         return web.json_response({"errcode": "M_FORBIDDEN", "error": "wrong hs_token"}, status=403)
 
+    async def yes(request: web.Request) -> web.Response:
+        return web.json_response({})
+
     async def later(request: web.Request) -> web.Response:
         return web.json_response({"errcode": "M_UNKNOWN", "error": "Coterie is being checked"}, status=503)
 
     site = web.Application(client_max_size=config.web.max_body_bytes)
     site.router.add_post("/_matrix/app/v1/ping", ping)
+    # to the antispam module an error is a no, to every join and invitation of the homeserver
+    site.router.add_post("/_coterie/antispam/{callback}", yes)
     site.router.add_route("*", "/{path:.*}", later)
     return site
 

@@ -3,8 +3,8 @@
 from appservice.domain.cause import Cause, Place, Way
 from appservice.domain.effect import Effect, Redact, SendEvent, Tell
 from appservice.domain.refusal import Refusal
-from appservice.present import words
 from appservice.present.text import Text, notice
+from appservice.present.words.refusals import refusal as sentence
 from appservice.wire import message, reaction
 
 DONE, WAITING, REFUSED = "✅", "⏳", "⚠️"
@@ -19,7 +19,7 @@ def acknowledge(cause: Cause, *, waiting: bool = False) -> list[Effect]:
 
 def refuse(cause: Cause, refusal: Refusal) -> list[Effect]:
     """Give what a person gets whose request was refused: a sign, and why by direct message (in the desk: there)."""
-    line = words.refusal(refusal)
+    line = sentence(refusal)
     if cause.way is Way.REACTION:
         return [Redact(cause.room_id, cause.event_id), Tell(cause.sender, notice(line))]
     if cause.way is not Way.MESSAGE:

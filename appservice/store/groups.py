@@ -1,5 +1,6 @@
 """Groups and their members. Seats are counted under the group's lock."""
 
+import json
 from typing import Any
 
 from appservice.domain.group import Group, GroupStatus
@@ -33,18 +34,28 @@ class Groups:
     async def add(self, group: Group, now: int) -> None:
         """Write a new group down."""
         await self._connection.execute(
-            "INSERT INTO coterie_group (id, name, owner, cap, currency, locale, time_zone, status, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO coterie_group (id, name, owner, cap, currency, locale, time_zone, status, created_at, room_id,"
+            " bot_power, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             group.id, group.name, group.owner, group.cap, group.currency, group.locale, group.time_zone,
-            group.status.value, now,
+            group.status.value, now, group.room_id, group.bot_power, json.dumps(group.kept),
         )  # fmt: skip
 
     async def save(self, group: Group) -> None:
         """Write down what may change of a group."""
         await self._connection.execute(
-            "UPDATE coterie_group SET status = $2, room_id = $3, desk_id = $4, name = $5, cap = $6 WHERE id = $1",
-            group.id, group.status.value, group.room_id, group.desk_id, group.name, group.cap,
+            "UPDATE coterie_group SET status = $2, room_id = $3, desk_id = $4, name = $5, cap = $6, owner = $7,"
+            " kept = $8, shown_at = $9 WHERE id = $1",
+            group.id, group.status.value, group.room_id, group.desk_id, group.name, group.cap, group.owner,
+            json.dumps(group.kept), group.shown_at,
         )  # fmt: skip
+
+    async def of_status(self, *statuses: GroupStatus) -> list[Group]:
+        """Give the groups of some statuses, oldest first."""
+        found = []
+        for status in statuses:
+            query = "SELECT * FROM coterie_group WHERE status = $1 ORDER BY created_at, id"
+            found += [_group(row) for row in await self._connection.fetch(query, status.value)]
+        return found
 
     async def of_person(self, user_id: str) -> list[tuple[Group, Member]]:
         """Give the groups that a person has joined or owns, oldest first, with who they are in each."""
@@ -90,23 +101,53 @@ class Groups:
         )
         return [_member(row) for row in rows]
 
+    async def member_by_alias(self, group_id: str, key: str) -> Member | None:
+        """Give the member who has, or once had, the alias with that key, unless they were erased."""
+        row = await self._connection.fetchrow(
+            "SELECT m.* FROM member m JOIN alias a ON a.group_id = m.group_id AND a.number = m.number"
+            " WHERE a.group_id = $1 AND a.key = $2 AND m.user_id LIKE '@%'",
+            group_id, key,
+        )  # fmt: skip
+        return _member(row) if row else None
+
     async def seats_taken(self, group_id: str) -> int:
-        """Count joined members and standing invitations; call it under the group's lock."""
+        """Count joined members, standing invitations and live codes; call it under the group's lock."""
         count: int = await self._connection.fetchval(
-            "SELECT COUNT(*) FROM member WHERE group_id = $1 AND presence <> 'left'", group_id
+            "SELECT (SELECT COUNT(*) FROM member WHERE group_id = $1 AND presence IN ('invited', 'joined'))"
+            " + (SELECT COUNT(*) FROM code WHERE group_id = $1 AND status = 'live')",
+            group_id,
+        )
+        return count
+
+    async def count_joined(self, group_id: str) -> int:
+        """Count the people who are in the group."""
+        count: int = await self._connection.fetchval(
+            "SELECT COUNT(*) FROM member WHERE group_id = $1 AND presence = 'joined'", group_id
         )
         return count
 
     async def save_member(self, member: Member, now: int) -> None:
         """Write down a person's standing in a group."""
         await self._connection.execute(
-            "INSERT INTO member (group_id, user_id, presence, power, number, alias, invited_by, since_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (group_id, user_id) DO UPDATE SET"
+            "INSERT INTO member (group_id, user_id, presence, power, number, alias, invited_by, since_at, sponsor,"
+            " joined_at, suspended, founding, name_key)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            " ON CONFLICT (group_id, user_id) DO UPDATE SET"
             " presence = excluded.presence, power = excluded.power, number = excluded.number,"
-            " alias = excluded.alias, invited_by = excluded.invited_by, since_at = excluded.since_at",
+            " alias = excluded.alias, invited_by = excluded.invited_by, since_at = excluded.since_at,"
+            " sponsor = excluded.sponsor, joined_at = excluded.joined_at, suspended = excluded.suspended,"
+            " founding = excluded.founding, name_key = excluded.name_key",
             member.group_id, member.user_id, member.presence.value, member.power, member.number, member.alias,
-            member.invited_by, now,
+            member.invited_by, now, member.sponsor, member.joined_at, member.suspended, int(member.founding),
+            member.name_key,
         )  # fmt: skip
+
+    async def changed_since(self, group_id: str, at: int) -> set[UserId]:
+        """Give the people whose standing was written down at a time (ms) or later."""
+        rows = await self._connection.fetch(
+            "SELECT user_id FROM member WHERE group_id = $1 AND since_at >= $2", group_id, at
+        )
+        return {UserId(row["user_id"]) for row in rows}
 
     async def next_number(self, group_id: str) -> Number:
         """Give a number that nobody in the group has ever had."""
@@ -129,6 +170,9 @@ def _group(row: Any) -> Group:
         status=GroupStatus(row["status"]),
         room_id=RoomId(row["room_id"]) if row["room_id"] else None,
         desk_id=RoomId(row["desk_id"]) if row["desk_id"] else None,
+        bot_power=row["bot_power"],
+        kept=json.loads(row["kept"]),
+        shown_at=row["shown_at"],
     )
 
 
@@ -141,4 +185,9 @@ def _member(row: Any) -> Member:
         number=Number(row["number"]) if row["number"] is not None else None,
         alias=row["alias"],
         invited_by=UserId(row["invited_by"]) if row["invited_by"] else None,
+        sponsor=Number(row["sponsor"]) if row["sponsor"] is not None else None,
+        joined_at=row["joined_at"],
+        suspended=row["suspended"],
+        founding=bool(row["founding"]),
+        name_key=row["name_key"],
     )

@@ -1,7 +1,7 @@
 """The ledger: what happened, in order, to whose account. Append only; a correction is a reversing entry."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,10 +43,17 @@ class Ledger:
     async def of_buy(self, buy_id: str) -> list[Entry]:
         """Give the lines of a buy in order."""
         rows = await self._connection.fetch("SELECT * FROM ledger WHERE buy_id = $1 ORDER BY seq", buy_id)
-        return [
-            Entry(
-                row["group_id"], row["fact"], row["buy_id"], row["number"], row["units"], row["amount_minor"],
-                row["currency"], json.loads(row["detail"]), row["actor"], row["cause"], row["at"],
-            )
-            for row in rows
-        ]  # fmt: skip
+        return [_entry(row) for row in rows]
+
+    async def newest(self, group_id: str, facts: Collection[str], limit: int) -> list[Entry]:
+        """Give the last lines of a group that are of some facts, newest first."""
+        names = ", ".join(f"${n}" for n in range(3, 3 + len(facts)))
+        query = f"SELECT * FROM ledger WHERE group_id = $1 AND fact IN ({names}) ORDER BY seq DESC LIMIT $2"  # noqa: S608
+        return [_entry(row) for row in await self._connection.fetch(query, group_id, limit, *facts)]
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        row["group_id"], row["fact"], row["buy_id"], row["number"], row["units"], row["amount_minor"],
+        row["currency"], json.loads(row["detail"]), row["actor"], row["cause"], row["at"],
+    )  # fmt: skip

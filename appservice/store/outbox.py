@@ -54,6 +54,27 @@ class Outbox:
         )
         return count
 
+    async def is_waiting(self, lane: str) -> bool:
+        """Tell whether something in a lane is still to be sent."""
+        row = await self._connection.fetchval(
+            "SELECT seq FROM effect WHERE lane = $1 AND status = 'waiting' LIMIT 1", lane
+        )
+        return row is not None
+
+    async def lanes_held_since(self, before: int) -> set[str]:
+        """Give the lanes in which something has been kept back from before then (ms)."""
+        rows = await self._connection.fetch(
+            "SELECT DISTINCT lane FROM effect WHERE status = 'held' AND created_at < $1", before
+        )
+        return {row["lane"] for row in rows}
+
+    async def is_busy(self, lane: str, since: int) -> bool:
+        """Tell whether something in a lane waits, or was owed at a time (ms) or later."""
+        count: int = await self._connection.fetchval(
+            "SELECT COUNT(*) FROM effect WHERE lane = $1 AND (status = 'waiting' OR created_at >= $2)", lane, since
+        )
+        return count > 0
+
     async def hold(self, lane: str) -> None:
         """Keep back what waits in a lane."""
         await self._connection.execute("UPDATE effect SET status = 'held' WHERE lane = $1 AND status = 'waiting'", lane)

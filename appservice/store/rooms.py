@@ -75,6 +75,13 @@ class Rooms:
         )
         return count
 
+    async def direct_rooms(self, user_id: str) -> list[RoomId]:
+        """Give every direct room with a person that we know of."""
+        rows = await self._connection.fetch(
+            "SELECT room_id FROM room WHERE kind = 'direct' AND subject = $1 ORDER BY room_id", user_id
+        )
+        return [RoomId(row["room_id"]) for row in rows]
+
     async def direct(self, user_id: str) -> Direct | None:
         """Give a person's direct room."""
         row = await self._connection.fetchrow("SELECT * FROM direct WHERE user_id = $1", user_id)

@@ -2,6 +2,9 @@
 
 from appservice.store.db import Connection
 
+OWN_ROOM = "own_room"
+"""Names the room in which the bot is alone, where it makes the homeserver deliver."""
+
 
 class Settings:
     """Named values on one connection."""

@@ -45,6 +45,13 @@ class Timers:
         self._is_anew(kind, subject)
         await self._connection.execute("DELETE FROM timer WHERE kind = $1 AND subject = $2", kind, subject)
 
+    async def due_at(self, kind: str, subject: str) -> int | None:
+        """Give when a timer is due (ms), or None where it is not set."""
+        due_at: int | None = await self._connection.fetchval(
+            "SELECT due_at FROM timer WHERE kind = $1 AND subject = $2", kind, subject
+        )
+        return due_at
+
     async def begin(self, timer: Timer) -> bool:
         """Tell whether a due timer may be acted on; False where it was moved or taken meanwhile.
 

@@ -5,16 +5,23 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from appservice.domain.ids import ALPHABET
+from appservice.store.adoptions import Adoptions
+from appservice.store.aliases import Aliases
 from appservice.store.buys import Buys
 from appservice.store.db import Connection, Database, UnitLost
+from appservice.store.erasing import Erasing
 from appservice.store.groups import Groups
 from appservice.store.inbox import Inbox, NewArrival
 from appservice.store.ledger import Ledger
 from appservice.store.outbox import Outbox
+from appservice.store.personal import Personal
 from appservice.store.products import Products
 from appservice.store.rooms import Rooms
 from appservice.store.settings import Settings
 from appservice.store.timers import Timers
+from appservice.store.told import Told
+from appservice.store.vouches import Codes, Vouches
+from appservice.store.waitlist import Waitlist
 
 
 def fresh_id(length: int = 6) -> str:
@@ -36,6 +43,14 @@ class Unit:
         self.products = Products(connection)
         self.buys = Buys(connection)
         self.ledger = Ledger(connection)
+        self.aliases = Aliases(connection)
+        self.vouches = Vouches(connection)
+        self.codes = Codes(connection)
+        self.waitlist = Waitlist(connection)
+        self.told = Told(connection)
+        self.adoptions = Adoptions(connection)
+        self.personal = Personal(connection)
+        self.erasing = Erasing(connection)
         self._connection = connection
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from appservice.clock import Clock
-from appservice.domain.effect import CreateRoom, Effect, Invite, Join, ReadEvent
+from appservice.domain.effect import CreateRoom, Effect, Inspect, Invite, Join, ReadEvent, Unlist
 from appservice.matrix.homeserver import HomeserverError
 from appservice.routes import ANSWER
 from appservice.store.db import is_transient
@@ -24,7 +24,7 @@ _REMOTE_ATTEMPTS = 4
 
 _SILENT_ATTEMPTS = 12
 """The same where nothing was answered at all, which our own homeserver's restart explains as well: half an hour."""
-_ANSWERED = (CreateRoom, Invite, Join, ReadEvent)
+_ANSWERED = (CreateRoom, Invite, Join, ReadEvent, Inspect, Unlist)
 """What may well be refused: whoever asked is told. Any other refusal is a fault, set aside for the operator."""
 
 Perform = Callable[[Effect, str], Awaitable[dict[str, Any]]]
@@ -113,7 +113,8 @@ async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError
 
 def _may_succeed(owed: Owed, error: HomeserverError) -> bool:
     """Tell whether trying again can help; a remote invitation may be there before it can be accepted (403)."""
-    return error.is_temporary or (isinstance(owed.effect, Join) and error.status == 403)
+    enters = isinstance(owed.effect, Join) or (isinstance(owed.effect, Inspect) and owed.effect.join)
+    return error.is_temporary or (enters and error.status == 403)
 
 
 def _is_hopeless(owed: Owed, error: HomeserverError) -> bool:

@@ -16,8 +16,9 @@ from appservice.commands.table import TABLE
 from appservice.config import parse
 from appservice.domain import effect, group_buy
 from appservice.domain.clearing import Tier
+from appservice.domain.guarding import GUARDED
 from appservice.domain.refusal import Reason, Refusal
-from appservice.present import words
+from appservice.present.words import refusals as sentences
 from appservice.store.rooms import RoomKind
 from appservice.wire.event import Event
 
@@ -73,7 +74,7 @@ def test_every_type_of_wire_is_read_or_written(module: str) -> None:
 
 
 def test_every_route_reads_a_type_of_wire() -> None:
-    assert set(routes.ROUTES) <= set(wire_types().values())
+    assert set(routes.ROUTES) <= {*wire_types().values(), *GUARDED}
 
 
 def test_every_name_of_ours_is_documented_and_nothing_else_is() -> None:
@@ -120,7 +121,7 @@ def sample(name: str, value: ast.expr) -> Any:
 
 @pytest.mark.parametrize(("reason", "details"), [row[1:] for row in refusals()], ids=[row[0] for row in refusals()])
 def test_every_refusal_has_its_sentence_with_the_details_that_it_needs(reason: Reason, details: dict[str, Any]) -> None:
-    sentence = words.refusal(Refusal(reason, details))
+    sentence = sentences.refusal(Refusal(reason, details))
     assert len(sentence) > 10
     assert "None" not in sentence
 
@@ -128,9 +129,9 @@ def test_every_refusal_has_its_sentence_with_the_details_that_it_needs(reason: R
 def test_every_reason_is_given_somewhere_and_has_one_sentence() -> None:
     # some are chosen first and given afterwards: `return Reason.OWNERS_ONLY`
     mentioned = {node.attr for file, node in nodes(ast.Attribute)
-                 if ast.unparse(node.value) == "Reason" and file.name not in ("words.py", "refusal.py")}  # fmt: skip
+                 if ast.unparse(node.value) == "Reason" and file.name not in ("refusals.py", "refusal.py")}  # fmt: skip
     assert mentioned == {reason.name for reason in Reason}
-    assert set(words._REFUSALS) == set(Reason)
+    assert set(sentences._REFUSALS) == set(Reason)
 
 
 # Effects, answers, timers
@@ -173,7 +174,7 @@ def test_every_request_and_fact_is_handled(union: Any, file: str, names: tuple[s
 
 
 def test_every_answer_that_an_effect_names_has_its_route_and_the_reverse() -> None:
-    made = {one.__name__ for one in effect.EFFECTS}
+    made = {one.__name__ for one in effect.EFFECTS} | {"tell_desk"}
     named = {resolved(keyword.value) for _, node in nodes(ast.Call) if called(node) in made
              for keyword in node.keywords if keyword.arg == "answer"}  # fmt: skip
     assert named == set(routes.ANSWERS)
@@ -183,7 +184,7 @@ def test_every_timer_that_is_set_has_its_route_and_the_reverse() -> None:
     def is_set(node: ast.Call) -> bool:
         return called(node).endswith((".timers.set", ".timers.set_earlier"))
 
-    kinds = {resolved(node.args[0]) for _, node in nodes(ast.Call, "actions", "app.py", "routes.py") if is_set(node)}
+    kinds = {resolved(node.args[0]) for _, node in nodes(ast.Call, "actions", "app.py", "routes") if is_set(node)}
     assert kinds == set(routes.TIMERS)
 
 

@@ -14,7 +14,13 @@ Coterie = Callable[..., Result]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for variable in ("COTERIE_CONFIG", "COTERIE_AS_TOKEN", "COTERIE_HS_TOKEN", "COTERIE_DATABASE"):
+    for variable in (
+        "COTERIE_CONFIG",
+        "COTERIE_AS_TOKEN",
+        "COTERIE_HS_TOKEN",
+        "COTERIE_ANTISPAM_TOKEN",
+        "COTERIE_DATABASE",
+    ):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
 

@@ -17,6 +17,7 @@ from appservice.matrix import check
 from appservice.matrix.check import Finding, Verdict
 from appservice.matrix.registration import registration
 from appservice.matrix.stand_in import stand_in
+from appservice.web.antispam import Antispam
 from tests.cli import homeserver as fake
 from tests.cli.conftest import Coterie
 from tests.harness.ports import reserve_port
@@ -400,6 +401,62 @@ async def test_the_command_prints_no_secret_and_no_control_characters(
         result = await checked(coterie)
     assert r"✗ token: the homeserver refuses as_token: M_X *** *** \x1b[2J\x9b !. To mend" in result.stdout
     assert result.exit_code == 1
+
+
+# ---- the door before the event ----------------------------------------------------------------------------
+
+
+DOOR_TOKEN = "d" * 40
+
+
+async def door_of_the_service(config: Config, token: str | None) -> Finding:
+    """What is found where a service with this token runs."""
+    watched = replace(config, appservice=replace(config.appservice, antispam_token=DOOR_TOKEN))
+
+    async def nobody(user_id: str, room_id: str) -> bool:
+        raise AssertionError("check asks about nobody")
+
+    site = web.Application()
+    Antispam(token, nobody, nobody).add_to(site)
+    runner = web.AppRunner(site)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", config.appservice.port).start()
+        return (await found(watched))["antispam"]
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_door_that_answers_is_found(config: Config) -> None:
+    finding = await door_of_the_service(config, DOOR_TOKEN)
+    url = f"{config.appservice.address}/_coterie/antispam"
+    assert finding == Finding("antispam", Verdict.GOOD, f"{url} answers to antispam_token")
+
+
+async def test_a_service_that_runs_without_the_token_is_found(config: Config) -> None:
+    finding = await door_of_the_service(config, None)
+    url = f"{config.appservice.address}/_coterie/antispam"
+    assert (finding.verdict, finding.says) == (Verdict.BAD, f"{url} answers 404 to antispam_token")
+    assert finding.mend == "restart Coterie: it read its configuration before antispam_token was set or changed"
+
+
+async def test_the_door_of_a_service_that_does_not_run_is_not_checked(
+    config: Config, homeserver: fake.Homeserver
+) -> None:
+    watched = replace(config, appservice=replace(config.appservice, antispam_token=DOOR_TOKEN))
+    async with homeserver.running():
+        findings = await found(watched)
+    assert bad(findings) == []
+    assert findings["antispam"].verdict is Verdict.SKIPPED
+    assert findings["antispam"].says.endswith("/_coterie/antispam does not answer from here")
+    assert list(findings) == [*SUBJECTS[:8], "antispam", *SUBJECTS[8:]]
+
+
+async def test_the_stand_in_leaves_the_door_open(config: Config) -> None:
+    async with stand_in(config), aiohttp.ClientSession() as session:
+        for callback in ("user_may_join_room", "user_may_invite"):
+            async with session.post(f"{config.appservice.address}/_coterie/antispam/{callback}", json={}) as answer:
+                assert (answer.status, await answer.json()) == (200, {})
 
 
 # ---- the listener in the service's place ------------------------------------------------------------------

@@ -18,6 +18,7 @@ from appservice.config.rule import SAMPLE_TOKENS, shown
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.yaml"
 AS_TOKEN, HS_TOKEN = "a-secret-of-the-service-" + "a" * 20, "a-secret-of-the-homeserver-" + "h" * 20
+DOOR_TOKEN = "a-secret-of-the-door-" + "d" * 20
 PASSWORD = "correct-horse"
 GOOD: dict[str, Any] = {
     "homeserver": {"address": "http://127.0.0.1:8008", "domain": "example.org"},
@@ -61,6 +62,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert (own.address, own.hostname, own.port) == ("http://127.0.0.1:29333", "127.0.0.1", 29333)
     assert (own.id, own.bot_username, own.bot_displayname) == ("coterie", "coterie", "Coterie")
     assert own.database == "sqlite:coterie.db"
+    assert own.antispam_token is None
     assert config.groups == Groups(
         owners=("@ana:example.org",),
         cap=200,
@@ -201,6 +203,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"appservice.hs_token": "with a space " * 4}, f"appservice.hs_token: must be of ASCII letters, digits and signs without spaces{SECRET}"),
     ({"appservice.hs_token": "ü" * 40}, f"appservice.hs_token: must be of ASCII letters, digits and signs without spaces{SECRET}"),
     ({"appservice.hs_token": AS_TOKEN}, f"appservice.hs_token: must differ from as_token{SECRET}"),
+    ({"appservice.antispam_token": ""}, f"appservice.antispam_token: is empty{SECRET}"),
+    ({"appservice.antispam_token": "short-secret"}, f"appservice.antispam_token: must have at least 32 characters{SECRET}"),
+    *(({"appservice.antispam_token": other}, f"appservice.antispam_token: must differ from as_token and hs_token{SECRET}") for other in (AS_TOKEN, HS_TOKEN)),
     *(({f"appservice.{key}": sample}, f"appservice.{key}: is still that of the example{SECRET}") for key in ("as_token", "hs_token") for sample in SAMPLE_TOKENS),
     ({"appservice.database": "coterie.db"}, "appservice.database: must begin with sqlite: or postgres://; write it like sqlite:coterie.db"),
     ({"appservice.database": f"mysql://u:{PASSWORD}@x/y"}, "appservice.database: must begin with sqlite: or postgres://; write it like sqlite:coterie.db"),
@@ -319,6 +324,18 @@ def test_secrets_may_all_come_from_the_environment() -> None:
     assert config.appservice.hs_token == "f" * 32
 
 
+def test_the_token_of_the_door_may_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    assert read({"appservice.antispam_token": DOOR_TOKEN}).appservice.antispam_token == DOOR_TOKEN
+    assert read({}, {"COTERIE_ANTISPAM_TOKEN": DOOR_TOKEN}).appservice.antispam_token == DOOR_TOKEN
+    (tmp_path / "door").write_text(f"{DOOR_TOKEN}\n")
+    changes = {"appservice.antispam_token_file": str(tmp_path / "door")}
+    assert read(changes).appservice.antispam_token == DOOR_TOKEN
+    assert refusal(lambda: read({}, {"COTERIE_ANTISPAM_TOKEN": HS_TOKEN})) == (
+        "config.yaml: appservice.antispam_token (from COTERIE_ANTISPAM_TOKEN): must differ from as_token and hs_token"
+        + SECRET
+    )
+
+
 def test_an_empty_variable_counts_as_none() -> None:
     assert read({}, {"COTERIE_AS_TOKEN": ""}).appservice.as_token == AS_TOKEN
 
@@ -363,17 +380,23 @@ def test_a_secret_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
 
 
 def test_repr_and_shown_values_hold_no_secret() -> None:
-    config = read({"appservice.database": f"postgres://ana:{PASSWORD}@db:5432/coterie?sslmode=require"})
+    config = read(
+        {
+            "appservice.antispam_token": DOOR_TOKEN,
+            "appservice.database": f"postgres://ana:{PASSWORD}@db:5432/coterie?sslmode=require",
+        }
+    )
     assert config.appservice.database_shown == "postgres://db:5432/coterie"
     for text in (repr(config), str(config), repr(config.appservice), config.appservice.database_shown):
-        assert not [secret for secret in (AS_TOKEN, HS_TOKEN, PASSWORD) if secret in text]
+        assert not [secret for secret in (AS_TOKEN, HS_TOKEN, DOOR_TOKEN, PASSWORD) if secret in text]
     assert read({}).appservice.database_shown == "sqlite:coterie.db"
 
 
 def test_secrets_are_struck_out_of_any_text() -> None:
-    config = read({"appservice.database": "postgres://ana:p%40ss@db/coterie"})
-    text = f"{AS_TOKEN} {HS_TOKEN} p%40ss p@ss stays"
-    assert config.without_secrets(text) == "*** *** *** *** stays"
+    database = "postgres://ana:p%40ss@db/coterie"
+    config = read({"appservice.antispam_token": DOOR_TOKEN, "appservice.database": database})
+    text = f"{AS_TOKEN} {HS_TOKEN} {DOOR_TOKEN} p%40ss p@ss stays"
+    assert config.without_secrets(text) == "*** *** *** *** *** stays"
     assert read({}).without_secrets("nothing to strike") == "nothing to strike"
 
 
@@ -387,6 +410,9 @@ def test_secrets_are_struck_out_of_any_text() -> None:
         ({"appservice": {"as_token_file": "token"}}, 0o644, ["token"]),
         ({"appservice": {"as_token_file": "token", "database": "postgres://u:p@h/d"}}, 0o644, ["config.yaml", "token"]),
         ({"appservice": {"as_token_file": "none"}}, 0o644, []),
+        ({"appservice": {"as_token_file": "none", "antispam_token": None}}, 0o644, []),
+        ({"appservice": {"as_token_file": "none", "antispam_token": DOOR_TOKEN}}, 0o644, ["config.yaml"]),
+        ({"appservice": {"antispam_token_file": "token"}}, 0o644, ["token"]),
         ({"appservice": ...}, 0o644, []),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -38,6 +39,7 @@ class Play:
         self.bot = stage.bot
         self.group = self.desk = self.card = ""
         self.direct: dict[str, str] = {}
+        self.alias: dict[str, str] = {}
 
     # -- the scenes ----------------------------------------------------------------------------
 
@@ -71,6 +73,22 @@ class Play:
         joins = (self._who(one).sees_join(self.group, self._who(other).user_id) for one in EVERYBODY for other in here)
         await _seen("everybody is in the group", asyncio.gather(*joins))
         aside(f"{CONCIERGE}, {_listed(MEMBERS)} accept and join.")
+        await self.welcomes()
+
+    async def welcomes(self) -> None:
+        """Wait until everybody has been welcomed; print what Ana was told, and let her choose her alias."""
+        for name in EVERYBODY:
+            welcome = await _seen(f"{name}'s welcome", self._who(name).direct_message_from(self.bot, "Welcome to "))
+            self.direct[name] = welcome["room_id"]
+            called = re.search(r"I call you (.+?) in all", welcome["content"]["body"])
+            self.alias[name] = called[1] if called else ""
+            if name == MEMBERS[0]:
+                body = welcome["content"]["body"]
+        box(f"{MEMBERS[0]}'s welcome, by direct message", body)
+        aside("Everybody gets one on joining, and an alias: the name under which Coterie speaks of them.")
+        show()
+        self.alias[MEMBERS[0]] = "Heron"
+        await self.commands(MEMBERS[0], "!alias Heron", "I call you Heron")
 
     async def open_the_buy(self) -> None:
         scene(f"2. {CONCIERGE}, a concierge, shows a throw and opens a group buy")
@@ -87,7 +105,7 @@ class Play:
         says(SERVICE, card["content"]["body"])
         day = f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=4):%A}".lower()
         asked = await self.writes(CONCIERGE, f'!buy open "Merino throw" 6:79 14:69 until {day} 18:00')
-        self.direct[CONCIERGE] = await self.is_told(CONCIERGE, "is open until")
+        await self.is_told(CONCIERGE, "is open until")
         card = await self.news("the card", lambda e: BUY in e["content"] and kind(e) == "message", asked)
         self.card = card["event_id"]
         for name in EVERYBODY:
@@ -109,10 +127,8 @@ class Play:
         await self.talks("Nora", "Is it scratchy? My skin is fussy.")
         await self.talks(CONCIERGE, "Not at all. I have had mine on the sofa since March, come and feel it.")
         await self.writes("Emil", "+0", reply_to=self.card, note="(reply to the card)", sign="⚠️")
-        self.direct["Emil"] = await self.is_told("Emil", "whole number")
+        await self.is_told("Emil", "whole number")
         await self.writes("Emil", "+1", reply_to=self.card, note="(reply to the card)")
-        lena = self._who("Lena")
-        self.direct["Lena"] = await _seen("Coterie joins Lena's direct chat", lena.create_direct(self.bot))
         await self.commands("Lena", "+1")
         await self.writes("Paul", "+2", reply_to=self.card, note="(reply to the card)")
         await self.writes("Paul", "!withdraw")
@@ -129,7 +145,8 @@ class Play:
         for name in (OWNER, CONCIERGE):
             summary = await _seen("the desk sees the orders", self._who(name).sees(self.desk, "orders"))
         says(SERVICE, summary["content"]["body"], to="desk")
-        aside("Members stand there under their alias in the group.")
+        named = [f"{self.alias[name]} is {name}" for name in MEMBERS if self.alias[name] in summary["content"]["body"]]
+        aside(f"Members stand there under their alias in the group: {_listed(named)}.")
         await self.shown_card("Closed at €69.00", "The card at the end")
         for name in (one for one in MEMBERS if one != "Paul"):
             await self.gets_receipt(name)
@@ -209,11 +226,10 @@ class Play:
             said = await _seen(f"{name} is answered", one.sees(room, answer, after=event))
             says(SERVICE, said["content"]["body"], to=name)
 
-    async def is_told(self, name: str, text: str) -> str:
-        """Print a direct message of the service; the id of the direct room."""
+    async def is_told(self, name: str, text: str) -> None:
+        """Print a direct message of the service."""
         told = await _seen(f"{name} is told “{text}” in private", self._who(name).direct_message_from(self.bot, text))
         says(SERVICE, told["content"]["body"], to=name)
-        return str(told["room_id"])
 
     # -- what everybody sees -------------------------------------------------------------------
 

@@ -1,17 +1,19 @@
 """Money, names, links, user ids, seats."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.domain.admission import admit, parse_user_id
+from appservice.domain.admission import Seat, admit, enter, parse_user_id
+from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.money import exponent, parse_amount, to_decimal
 from appservice.domain.product import parse_link, parse_sku, sku_from
-from appservice.domain.refusal import Reason
+from appservice.domain.refusal import Reason, Refusal
 from appservice.domain.text import clean_name, fold
 
 
@@ -137,25 +139,60 @@ def test_what_is_no_user_id_is_refused(text: str) -> None:
     assert parse_user_id(text) is None
 
 
-def a_member(presence: Presence) -> Member:
-    return Member(GroupId("g"), UserId("@a:x"), presence)
+GROUP = Group(GroupId("g"), "Wool circle", UserId("@rosa:x"), 10, "EUR", "en", "UTC", GroupStatus.OPEN)
+
+
+def a_member(presence: Presence, *, founding: bool = False) -> Member:
+    return Member(GROUP.id, UserId("@a:x"), presence, founding=founding)
+
+
+def found_or_why(found: Seat | Refusal) -> Seat | Reason:
+    return found.reason if isinstance(found, Refusal) else found
 
 
 @pytest.mark.parametrize(
-    ("taken", "invitee", "reason"),
+    ("taken", "invitee", "found"),
     [
-        (9, None, None),
-        (9, a_member(Presence.LEFT), None),
-        (10, None, Reason.GROUP_FULL),
-        (11, None, Reason.GROUP_FULL),
+        (9, None, Seat.FREE),
+        (9, a_member(Presence.LEFT), Seat.FREE),
+        (10, None, Seat.NONE),
+        (11, None, Seat.NONE),
+        (10, a_member(Presence.LEFT), Seat.NONE),
+        (10, a_member(Presence.LEFT, founding=True), Seat.NONE),
+        (9, a_member(Presence.LEFT, founding=True), Seat.FREE),
+        (5, a_member(Presence.BANNED), Reason.BANNED),
         (5, a_member(Presence.JOINED), Reason.ALREADY_HERE),
         (5, a_member(Presence.INVITED), Reason.ALREADY_INVITED),
         (10, a_member(Presence.JOINED), Reason.ALREADY_HERE),
     ],
 )
-def test_a_seat_is_given_only_where_one_is_free(taken: int, invitee: Member | None, reason: Reason | None) -> None:
-    refusal = admit(cap=10, seats_taken=taken, invitee=invitee)
-    assert (refusal.reason if refusal else None) is reason
+def test_a_person_is_invited_only_onto_a_free_seat(taken: int, invitee: Member | None, found: Seat | Reason) -> None:
+    assert found_or_why(admit(GROUP, taken, invitee)) is found
+
+
+@pytest.mark.parametrize(
+    ("taken", "person", "found"),
+    [
+        (9, None, Seat.FREE),
+        (10, None, Seat.NONE),
+        (10, a_member(Presence.LEFT), Seat.NONE),
+        (10, a_member(Presence.INVITED), Seat.FREE),
+        (11, a_member(Presence.JOINED), Seat.FREE),
+        (11, a_member(Presence.LEFT, founding=True), Seat.FREE),
+        (5, a_member(Presence.BANNED), Reason.BANNED),
+        (5, a_member(Presence.BANNED, founding=True), Reason.BANNED),
+    ],
+)
+def test_who_comes_in_stays_on_a_seat_of_their_own_or_a_free_one(
+    taken: int, person: Member | None, found: Seat | Reason
+) -> None:
+    assert found_or_why(enter(GROUP, taken, person)) is found
+
+
+@pytest.mark.parametrize("status", [GroupStatus.CLOSING, GroupStatus.CLOSED])
+@pytest.mark.parametrize("person", [None, a_member(Presence.INVITED), a_member(Presence.LEFT, founding=True)])
+def test_nobody_comes_into_a_group_that_is_being_closed(status: GroupStatus, person: Member | None) -> None:
+    assert found_or_why(enter(replace(GROUP, status=status), 0, person)) is Reason.GROUP_CLOSING
 
 
 def test_who_is_not_joined_has_no_role() -> None:

@@ -57,7 +57,10 @@ async def test_played_once_it_prints_a_transcript_and_exits_with_0(demo: Demo) -
     assert not re.search(r"[$!][A-Za-z0-9_-]{20,}", transcript), "raw ids"
     for scene in range(1, 6):
         assert f"── {scene}. " in transcript
+    assert transcript.count("Welcome to “Wool circle”. I call you ") == 1, "one of ten is shown"
     for line in (
+        "⚙ Coterie → Ana   In “Wool circle” I call you Heron from now on.",
+        "Heron is Ana, ",
         "│ €79.00 each once 6 are pledged",
         "│ 16 pledged; the best price is reached",
         "│ Closed at €69.00 each",

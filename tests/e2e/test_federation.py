@@ -40,7 +40,7 @@ async def test_a_remote_member_joins_pledges_in_every_way_and_gets_the_receipt(
     assert "8 × €69.00 = €552.00" in receipt["content"]["body"]
     assert "https://shop.example/throw?reference=" in receipt["content"]["body"]
     summary = await ben.sees(here.desk, "8 units, 1 order, €552.00.")
-    assert "Member 4: 8, €552.00" in summary["content"]["body"]
+    assert f"{await here.alias_of(remote)}: 8, €552.00" in summary["content"]["body"]
     assert remote.user_id not in summary["content"]["body"]
 
 

@@ -11,9 +11,10 @@ import pytest_asyncio
 
 from tests.e2e.conftest import in_days
 from tests.harness.circle import BUY, ORDER, PRODUCT, CircleFactory
-from tests.harness.person import Person, PersonFactory
+from tests.harness.person import Event, Person, PersonFactory
 from tests.harness.postgres import Postgres
 from tests.harness.service import ServiceFactory
+from tests.harness.sighting import kind
 
 HOW = "To join: react +1, +2 or +5, or reply with a number like +2. Free to withdraw until it closes."
 THROW = '"Merino throw" 89.00 https://shop.example/throw'
@@ -106,7 +107,7 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
         "Merino throw: closed with 8 units at €69.00 each. "
         "Everyone who is in gets a receipt with the purchase link by direct message."
     )
-    lines = {}
+    lines, aliases = {}, {}
     for member, units, total in ((ana, 2, "138.00"), (otto, 2, "138.00"), (mia, 3, "207.00"), (lena, 1, "69.00")):
         receipt = (await member.direct_message_from(bot, lambda e: ORDER in e["content"]))["content"]
         order = receipt[ORDER]
@@ -114,8 +115,10 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
         assert (title, sums) == ("Receipt: Merino throw", f"{units} × €69.00 = €{total}")
         link = f"https://shop.example/throw?reference={order['id']}&amount={total}&currency=EUR"
         assert pay == f"Pay here: {link}"
-        assert small.startswith(f"Order {order['id']} of Member ")
-        assert small.endswith(f" in “Wool circle”; line {order['line']} of the published result.")
+        alias = aliases[member] = await here.alias_of(member)
+        assert (
+            small == f"Order {order['id']} of {alias} in “Wool circle”; line {order['line']} of the published result."
+        )
         assert (order["url"], order["units"], order["total"]) == (link, units, units * 6900)
         assert receipt["m.mentions"] == {"user_ids": [member.user_id]}
         lines[order["line"]] = units
@@ -124,7 +127,8 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
     summary = await ben.sees(here.desk, "orders")
     assert summary["content"]["body"] == (
         f"Merino throw ({buy_id}) closed: 8 units, 4 orders, €552.00.\n"
-        "Member 3: 2, €138.00\nMember 5: 3, €207.00\nMember 4: 2, €138.00\nMember 6: 1, €69.00"
+        f"{aliases[ana]}: 2, €138.00\n{aliases[mia]}: 3, €207.00\n"
+        f"{aliases[otto]}: 2, €138.00\n{aliases[lena]}: 1, €69.00"
     )
     await ana.sees_that(lambda: "Closed at €69.00 each" in ana.shown(group, card)["body"])
     assert HOW not in ana.shown(group, card)["body"]
@@ -170,6 +174,11 @@ async def test_a_buy_of_a_whole_group_makes_few_new_messages(circle: CircleFacto
     assert {event["content"]["msgtype"] for event in ben.new_messages(here.group, here.bot)} == {"m.notice"}
 
 
+def _about(event: Event) -> str:
+    """The id of a message; of a reaction, that of what it is about."""
+    return str(event["content"].get("m.relates_to", {}).get("event_id", event["event_id"]))
+
+
 async def test_a_late_joiner_sees_the_terms_but_nothing_that_was_said_before(
     circle: CircleFactory, person: PersonFactory
 ) -> None:
@@ -181,16 +190,22 @@ async def test_a_late_joiner_sees_the_terms_but_nothing_that_was_said_before(
     await ana.sees(here.group, "the minimum order is reached")
     zoe = await person("zoe")
     await here.welcome(zoe)
+    fresh = await zoe.sees(here.group, lambda e: kind(e) == "message" and BUY in e["content"])
+    pinned = {"pinned": [fresh["event_id"]]}
+    await zoe.sees(here.group, lambda e: e["type"] == "m.room.pinned_events" and e["content"] == pinned)
 
     history = await zoe.messages(here.group)
-    assert {"m.room.message", "m.reaction"}.isdisjoint(event["type"] for event in history)
     assert {said, card}.isdisjoint(event["event_id"] for event in history)
-    assert [event for event in zoe.timeline(here.group) if event["type"] in ("m.room.message", "m.reaction")] == []
+    for events in (history, zoe.timeline(here.group)):  # nothing but a card for her, with its buttons
+        shown = [(e["type"], _about(e)) for e in events if e["type"] in ("m.room.message", "m.reaction")]
+        assert shown == [(type, fresh["event_id"]) for type in ("m.room.message", *["m.reaction"] * 3)]
+    assert "4 pledged" in fresh["content"]["body"]
     buy = next(event for (kind, _), event in zoe.seen.state[here.group].items() if kind == BUY)
     assert buy["content"]["tiers"][0] == {"minimum": 3, "unit_price": 7900}
     assert "total" not in buy["content"]
 
-    # what she cannot see she can still take part in
-    pledge = await zoe.say(here.group, "!pledge 2")
-    await zoe.sees_that(lambda: zoe.reactions(here.group, pledge) == {"✅": {here.bot}})
+    # her card takes pledges, and so does the one that she cannot see
+    for member, seen in ((zoe, fresh["event_id"]), (ana, card)):
+        pledge = await member.say(here.group, "+1", reply_to=seen)
+        await member.sees_that(lambda: member.reactions(here.group, pledge) == {"✅": {here.bot}})  # noqa: B023
     await zoe.sees(here.group, "6 are reached")

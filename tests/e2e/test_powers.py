@@ -57,7 +57,8 @@ async def test_whoever_stops_being_a_concierge_is_out_of_the_desk(circle: Circle
     here = await circle(["ben"], ["ana"])
     ben, _ = here
     await here.owner.say(here.desk, f"!concierge remove {ben.user_id}")
-    await here.owner.sees(here.desk, f"{ben.user_id} is no concierge of “Wool circle” any more, and out of the desk.")
+    alias = await here.alias_of(ben)
+    await here.owner.sees(here.desk, f"{alias} is no concierge of “Wool circle” any more, and out of the desk.")
     await ben.sees(here.desk, lambda e: e["content"].get("membership") == "leave")
     assert await here.owner.joined_members(here.desk) == {here.bot, here.owner.user_id}
     assert ben.user_id in await here.owner.joined_members(here.group)
@@ -74,6 +75,6 @@ async def test_the_last_seat_is_given_once(circle: CircleFactory, person: Person
     otto, mia = await person("otto"), await person("mia")
     await here.owner.say(here.direct, f"!invite {otto.user_id}")
     await here.owner.say(here.direct, f"!invite {mia.user_id}")
-    await here.owner.sees(here.direct, "The group is full: all 4 seats are taken.")
+    await here.owner.sees(here.direct, f"“Wool circle” is full: {mia.user_id} is no. 1 on the waitlist")
     await otto.invited_to()
     assert mia.invites() == []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.flows.exposure import exposures
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.journey import Journey
 from tests.flows.outcome import outcome
@@ -141,11 +142,26 @@ async def circle(play: Journey) -> Journey:
 
 
 @pytest.fixture
+async def grown(circle: Journey) -> Journey:
+    """The circle a week later: its members may vouch."""
+    await circle.settled()
+    return circle
+
+
+@pytest.fixture
 async def shop(circle: Journey) -> Journey:
     """The group with an open buy of the Merino throw: 10 for 79 each, 25 for 69."""
     if not circle.buy:
         await circle.open_buy()
     return circle
+
+
+@pytest.fixture
+async def nobody_exposed(play: Journey) -> AsyncIterator[None]:
+    """After the test, no member's Matrix id or display name may stand in anything that the service wrote."""
+    yield
+    found = await exposures(play)
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from appservice import routes
+from appservice.domain.code import code_text
 from appservice.domain.ids import RoomId, UserId
 from appservice.matrix.homeserver import Homeserver
 from appservice.matrix.intake import Intake
@@ -45,7 +46,7 @@ class Cranked(Service):
         bot = UserId(self.config.bot_mxid)
         homeserver = Homeserver(session, self.hs.url, self.config.appservice.as_token, bot)
         await homeserver.prepare(self.config.appservice.bot_username, self.config.appservice.bot_displayname)
-        self.sender = Sender(homeserver, self._direct_room_of, self._known_rooms)
+        self.sender = Sender(homeserver, self._direct_room_of, self._known_rooms, self._code_of)
         intake = Intake(self.config.appservice.hs_token, bot, self._journal, self._wanted, self._healthy)
         runner = web.AppRunner(intake.application(self.config.web.max_body_bytes), access_log=None)
         await runner.setup()
@@ -71,6 +72,9 @@ class Cranked(Service):
     async def _known_rooms(self) -> set[str]:
         async with self.store.look() as unit:
             return await unit.rooms.all_ids()
+
+    def _code_of(self, code_id: str) -> str:
+        return code_text(self.config.appservice.as_token, code_id)
 
     # ---- turning -------------------------------------------------------------------------
     async def _calm(self, timeout: float) -> None:  # noqa: ASYNC109 - as in Service

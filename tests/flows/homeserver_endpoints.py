@@ -203,6 +203,35 @@ def get_messages(call: Call) -> Json:
     return out
 
 
+# ---- the directory -------------------------------------------------------------------------
+def get_aliases(call: Call) -> Json:
+    return {"aliases": call.hs.world.aliases_of(_readable(call).room_id)}
+
+
+def delete_alias(call: Call) -> Json:
+    """An application service removes only what is in its own namespace, as in Synapse."""
+    alias = call.args[0]
+    if alias not in call.hs.world.removable_aliases:
+        raise Refused(400, "M_EXCLUSIVE", "This application service has not reserved this kind of alias.")
+    if call.hs.world.aliases.pop(alias, None) is None:
+        raise Refused(404, "M_NOT_FOUND", "No such alias")
+    return {}
+
+
+def get_listing(call: Call) -> Json:
+    if call.args[0] not in call.hs.world.rooms:
+        raise Refused(404, "M_NOT_FOUND", "Unknown room")
+    return {"visibility": "public" if call.args[0] in call.hs.world.listed else "private"}
+
+
+def put_listing(call: Call) -> Json:
+    room_id, visibility = call.args[0], call.body.get("visibility", "public")
+    if room_id not in call.hs.world.rooms:
+        raise Refused(400, "M_UNKNOWN", "Unknown room")
+    call.hs.world.list_room(call.user, room_id, listed=visibility == "public")
+    return {}
+
+
 # ---- media and the service itself ----------------------------------------------------------
 def upload(call: Call) -> Json:
     return {"content_uri": call.hs.world.store_media(call.raw, call.mime)}
@@ -252,6 +281,10 @@ ENDPOINTS = (
     ("GET", f"{ROOM}/state{SEG}(?:/([^/]*))?", get_state_event),
     ("GET", f"{ROOM}/event{SEG}", get_event),
     ("GET", f"{ROOM}/messages", get_messages),
+    ("GET", f"{ROOM}/aliases", get_aliases),
+    ("DELETE", f"{CLIENT}/directory/room{SEG}", delete_alias),
+    ("GET", f"{CLIENT}/directory/list/room{SEG}", get_listing),
+    ("PUT", f"{CLIENT}/directory/list/room{SEG}", put_listing),
     ("POST", f"{MEDIA}/upload", upload),
     ("GET", f"{NEW_MEDIA}/download{SEG}{SEG}(?:/[^/]*)?", download),
     ("GET", f"{MEDIA}/download{SEG}{SEG}(?:/[^/]*)?", download),

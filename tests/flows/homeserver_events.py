@@ -184,6 +184,7 @@ def check_size(type: str, room_id: str, sender: str, state_key: str | None, cont
 def check_shape(type: str, content: Json) -> None:
     """The few shapes that Synapse checks in local events."""
     needed = {"m.room.message": ("body", "msgtype"), "m.room.topic": ("topic",), "m.room.name": ("name",)}
+    needed["m.room.tombstone"] = ("replacement_room",)
     for key in needed.get(type, ()):
         if key not in content:
             raise Refused(400, "M_UNKNOWN", f"'{key}' not in content")

@@ -78,6 +78,16 @@ class Person:
         content = {"membership": "join", "displayname": displayname}
         return self.put_state(room_id, "m.room.member", content, state_key=self.mxid)
 
+    def make_alias(self, room_id: str, localpart: str) -> str:
+        """An address for a room at this person's server; returns it. No event tells of it."""
+        alias = f"#{localpart}:{self.mxid.partition(':')[2]}"
+        self.world.make_alias(self.mxid, room_id, alias)
+        return alias
+
+    def publish(self, room_id: str, *, listed: bool = True, force: bool = False) -> None:
+        """Put a room into the directory, or take it out."""
+        self.world.list_room(self.mxid, room_id, listed=listed, force=force)
+
     # ---- events --------------------------------------------------------------------------
     def send(self, room_id: str, type: str, content: Json, *, force: bool = False) -> str:
         return self.world.send(self.mxid, room_id, type, content, force=force).event_id

@@ -40,6 +40,9 @@ class World:
         self.accounts: dict[str, Json] = {}
         self.devices: set[tuple[str, str]] = set()
         self.media: dict[str, tuple[bytes, str]] = {}
+        self.aliases: dict[str, str] = {}
+        self.removable_aliases: set[str] = set()
+        self.listed: set[str] = set()
         self.invite_refusals: dict[str, Refused] = {}
         self.observers: list[Callable[[Event], None]] = []
         self._order = itertools.count(1)
@@ -143,6 +146,25 @@ class World:
             state["m.room.topic", ""] = {"topic": topic, "m.topic": {"m.text": [{"body": topic}]}}
         for (type, key), content in state.items():
             self.put_state(creator, room.room_id, type, key, content)
+
+    # ---- the directory -------------------------------------------------------------------
+    def make_alias(self, sender: str, room_id: str, alias: str) -> None:
+        """Any member may; it leaves no event in the room."""
+        if self.room(room_id).membership(sender) != "join":
+            raise forbidden("You must be in the room to create an alias for it")
+        if alias in self.aliases:
+            raise Refused(409, "M_UNKNOWN", f"Room alias {alias} already exists")
+        self.aliases[alias] = room_id
+
+    def aliases_of(self, room_id: str) -> list[str]:
+        return sorted(alias for alias, room in self.aliases.items() if room == room_id)
+
+    def list_room(self, sender: str, room_id: str, *, listed: bool, force: bool = False) -> None:
+        """Whoever may set the canonical alias may; `force` stands for the operator."""
+        room = self.room(room_id)
+        if not force and room.level(sender) < room.send_level("m.room.canonical_alias", state=True):
+            raise forbidden("You must be a moderator to publish this room")
+        (self.listed.add if listed else self.listed.discard)(room_id)
 
     # ---- events --------------------------------------------------------------------------
     def send(self, sender: str, room_id: str, type: str, content: Json, *, force: bool = False) -> Event:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tests.flows.growth import Growth, name_of
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.homeserver_events import Event, Json
 from tests.flows.homeserver_people import Person
 from tests.flows.homeserver_rooms import Room
-from tests.flows.service import Service
+from tests.flows.service import DAY, Service
 
 BUY = "shop.coterie.group_buy"
 PRODUCT = "shop.coterie.product"
 ORDER = "shop.coterie.order"
 THROW = '!product add "Merino throw" 89.00 https://shop.example/throw'
+WELCOME = re.compile("Welcome (back )?to “")
 OPEN = "!buy open merino-throw 10:79 25:69 until friday 18:00"
 
 
 @dataclass
-class Journey:
+class Journey(Growth):
     """The people, and what has come about so far. Every step returns once the service rests."""
 
     hs: FakeHomeserver
@@ -53,6 +55,17 @@ class Journey:
             return self.directs[person.mxid]
         return rooms[-1].room_id
 
+    def direct_rooms(self, person: Person) -> list[Room]:
+        """The direct rooms of a person in which the bot is."""
+        return [room for room in self.hs.direct_rooms(person) if self.hs.bot in room.joined]
+
+    async def leave_direct(self, person: Person) -> None:
+        """A person leaves the direct room in which they were welcomed: whatever is told them next needs a new one."""
+        for room in self.direct_rooms(person):
+            person.leave(room.room_id)
+        await self.rest()
+        assert self.direct_rooms(person) == []
+
     async def rest(self) -> None:
         await self.service.rest()
 
@@ -65,6 +78,19 @@ class Journey:
     async def tell(self, person: Person, body: str, *, reply_to: str | None = None) -> str:
         """Somebody says something to the bot by direct message."""
         return await self.say(person, body, to=await self.direct(person), reply_to=reply_to)
+
+    async def days(self, days: float) -> None:
+        """Time passes at a stroke, as when the service was down: everything due by then is done then."""
+        self.service.clock.advance(int(days * DAY))
+        self.service.ring()
+        await self.rest()
+
+    async def configure(self, **groups: object) -> None:
+        """The operator changes the section `groups` of the configuration, and restarts the service."""
+        config = self.service.config
+        self.service.config = replace(config, groups=replace(config.groups, **groups))  # type: ignore[arg-type]
+        self.service.clock.advance(1)
+        await self.service.restart()
 
     # ---- the steps -----------------------------------------------------------------------
     async def open_group(self, name: str = "Wool circle", *, cap: int | None = None, members: int = 0) -> None:
@@ -152,7 +178,7 @@ class Journey:
             self.rosa.say(direct, f"!invite {person.mxid}")
         await self.settle()
         await self.open_buy("!buy open merino-throw 8:79 16:69 until friday 18:00 cap 40", picture=True)
-        pias, rosas = pia.create_direct(self.hs.bot), direct
+        pias, rosas = await self.direct(pia), direct
         first = self.ana.say(self.group, "+2", reply_to=self.card)
         reaction = self.otto.react(self.group, self.card, "+5")
         self.mia.say(self.group, "!pledge 2-3")
@@ -198,8 +224,12 @@ class Journey:
         return [str(room.content_now(event).get("body")) for event in room.messages(self.hs.bot)]
 
     def told(self, person: Person) -> list[str]:
-        """What the service has said to a person by direct message."""
-        return self.hs.direct_messages(person)
+        """What the service has said to a person by direct message, but for the welcome that everybody gets."""
+        return [text for text in self.hs.direct_messages(person) if not WELCOME.match(text)]
+
+    def welcomes(self, person: Person) -> list[str]:
+        """What a person was told on coming in, each time."""
+        return [text for text in self.hs.direct_messages(person) if WELCOME.match(text)]
 
     def signs(self, event_id: str) -> list[str]:
         """The service's reactions on an event."""
@@ -264,7 +294,3 @@ class Journey:
             "SELECT m.* FROM member m JOIN coterie_group g ON g.id = m.group_id WHERE g.room_id = $1", self.group
         )
         return {name_of(row["user_id"]): (row["presence"], row["power"]) for row in rows}
-
-
-def name_of(mxid: str) -> str:
-    return mxid[1:].partition(":")[0]

@@ -21,6 +21,7 @@ async def outcome(play: Journey) -> dict[str, Any]:
         "orders": await play.orders(),
         "ledger": Counter(ledger),
         "told": {name_of(person.mxid): sorted(map(plain, play.told(person))) for person in people},
+        "welcomes": {name_of(person.mxid): len(play.welcomes(person)) for person in people},
         "receipts": {name_of(person.mxid): len(play.receipts(person)) for person in people},
         "posted": [plain(text) for text in play.posted()],
         "desk": [plain(text) for text in play.posted(play.desk)],
@@ -50,12 +51,14 @@ async def _plainly(play: Journey) -> Any:
     ids = {row["id"] for table in ("coterie_group", "product", "group_buy", "purchase_order")
            for row in await rows(f"SELECT id FROM {table}")}  # fmt: skip
     ids |= {row["line_id"] for row in await rows("SELECT line_id FROM purchase_order")} | {play.card}
-    names = {row["alias"]: name_of(row["user_id"]) for row in await rows("SELECT alias, user_id FROM member")}
+    known = await rows("SELECT alias, user_id FROM member WHERE alias IS NOT NULL")
+    names = {row["alias"]: name_of(row["user_id"]) for row in known}
 
     def plain(text: str) -> str:
         for id in ids:
             text = text.replace(id, "ID")
-        text = re.sub(r"Member \d+", lambda match: names[match[0]], text)
+        for alias, name in names.items():
+            text = text.replace(alias, name)
         text = re.sub(r"'closes_at': \d+", "", text)
         text = re.sub(r"\d\d:\d\d", "hh:mm", text)
         text = re.sub(r"\d+ more and", "N more and", text)  # rooms are worked on side by side

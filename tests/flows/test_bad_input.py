@@ -46,12 +46,15 @@ async def test_60_kib_of_anything_are_survived_and_a_command_among_them_is_answe
                  f'!product add "{long}" 9 https://x.example', f"!product add Mug {long} https://x.example",
                  f"!product add Mug 9 https://x.example/{long}", f"!pledge 2 max {long}"):  # fmt: skip
         shop.ben.say(shop.group, text)
-    direct = await shop.direct(shop.rosa)
-    for text in (*typed, f"!invite {long}", f"!concierge add {long}", f'!group create "{long}"'):
+    await shop.tell(shop.rosa, "!help")
+    help, direct = shop.told(shop.rosa)[-1], await shop.direct(shop.rosa)
+    for text in (*typed, f"!invite {long}", f"!concierge add {long}", f'!group create "{long}"', f"!cap {long}",
+                 f"!handover {long}", f"!alias {long}", f"!code {long}", f"!suspend {long}"):  # fmt: skip
         shop.rosa.say(direct, text)
     await shop.rest()
     for text in [*shop.told(shop.ana), *shop.told(shop.ben), *shop.told(shop.rosa)]:
-        assert len(text) < 1_000, text[:200]
+        assert len(text) < 1_000 or text == help, text[:200]
+    assert shop.told(shop.rosa).count(help) == 2
     assert len(shop.told(shop.ben)) >= 7
     await still_works(shop)
 

@@ -238,6 +238,9 @@ async def test_a_help_shows_what_this_person_may_do_here(circle: Journey) -> Non
     [member] = circle.told(circle.ana)
     assert "!pledge" in member and "!withdraw" in member and "+1, +2 or +5" in member
     assert "!buy" not in member and "!invite" not in member and "!group" not in member
+    await circle.tell(circle.ana, "!help")
+    by_direct_message = circle.told(circle.ana)[-1]
+    assert "!invite" in by_direct_message and "!alias" in by_direct_message and "!tree" not in by_direct_message
     await circle.tell(circle.ben, "!help")
     concierge = circle.told(circle.ben)[-1]
     assert "!invite" in concierge and "!product" in concierge and "!concierge" not in concierge
@@ -248,7 +251,9 @@ async def test_a_help_shows_what_this_person_may_do_here(circle: Journey) -> Non
     stranger = circle.person("@sam:remote.test")
     await circle.tell(stranger, "!help")
     assert circle.told(stranger) == [
-        "There is nothing you can do here yet. If you were invited to a group, join its room first."
+        "!mydata: get a file with all that I keep about you\n"
+        "!forget me: leave all groups, and have erased who you are\n"
+        "If you were invited to a group, join its room first; if you were given a code, send it to me."
     ]
 
 

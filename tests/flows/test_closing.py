@@ -46,7 +46,7 @@ async def test_closing_by_command_makes_orders_receipts_and_a_result(
         f"Receipt: Merino throw\n20 × €69.00 = €1,380.00\nPay here: {link}\n"
         f"Order {order} of {await shop.alias(shop.ana)} in “Wool circle”; line {line} of the published result."
     )
-    [message] = hs.direct_events(shop.ana)
+    [_, message] = hs.direct_events(shop.ana)
     assert message.content["msgtype"] == "m.text" and message.content["m.mentions"] == {"user_ids": [shop.ana.mxid]}
     assert sorted(map(tuple, result["lines"])) == sorted([(line, 20), (shop.receipts(shop.otto)[0]["line"], 5)])
     assert shop.told(shop.mia) == [
@@ -186,11 +186,12 @@ async def test_receipts_reach_who_has_left_the_group(shop: Journey, hs: FakeHome
 async def test_a_receipt_waits_until_its_person_has_joined_the_direct_room(
     shop: Journey, hs: FakeHomeserver, service: Service
 ) -> None:
+    await shop.leave_direct(shop.ana)
     shop.ana.auto_join = False
     await shop.plus(shop.ana, 10)
     await shop.close()
     await service.wait(DAY)
-    [direct] = hs.direct_rooms(shop.ana)
+    [direct] = shop.direct_rooms(shop.ana)
     assert direct.membership(shop.ana.mxid) == "invite" and direct.messages() == []
     assert await shop.status() == "succeeded" and shop.posted(shop.desk)
     shop.ana.join(direct.room_id)

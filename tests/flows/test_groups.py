@@ -1,5 +1,7 @@
 """Groups: made, filled, left. Seats, invitations and concierges as the homeserver gets to see them."""
 
+import re
+
 import pytest
 
 from tests.flows.homeserver import FakeHomeserver
@@ -75,7 +77,8 @@ async def test_a_listed_owner_gets_a_group_and_its_desk(engine: str, play: Journ
     assert play.signs(asked) == ["✅"]
     making, ready = play.told(play.rosa)
     assert making == "Making the group “Wool circle” and its desk."
-    assert "is ready" in ready and "Up to 30 people" in ready and "can read the group's name before joining" in ready
+    assert "is ready" in ready and "Up to 30 people" in ready
+    assert "can read the group's name, topic and picture before joining" in ready
     assert hs.direct_rooms(play.rosa)[0].room_id == direct
 
 
@@ -125,8 +128,12 @@ async def test_a_person_is_invited_and_gets_a_seat_before_the_invitation_leaves(
     ana.join(play.group)
     await play.rest()
     assert (await play.members())["ana"] == ("joined", 0)
+    ana.join_all()
+    await play.rest()
+    [welcome] = play.welcomes(ana)
+    called = re.match(r"Welcome to “Wool circle”\. I call you (\w+ \w+) in all that I write;", welcome)
     rows = await service.rows("SELECT number, alias FROM member WHERE user_id = $1", ana.mxid)
-    assert rows == [{"number": 2, "alias": "Member 2"}]
+    assert called and rows == [{"number": 2, "alias": called[1]}]
     assert (await play.ledger())[-1] == ("joined", "ana", 0, 0)
     assert play.posted() == []
 
@@ -171,8 +178,10 @@ async def test_the_cap_holds_however_many_invitations_come_at_once(engine: str, 
         play.rosa.say(play.desk if int(person.mxid[2]) % 2 else direct, f"!invite {person.mxid}")
     await play.rest()
     assert len(play.room.invited) == 4
-    answers = play.told(play.rosa) + play.posted(play.desk)
-    assert len([text for text in answers if text == "The group is full: all 5 seats are taken."]) == 8
+    answers = "\n".join(play.told(play.rosa) + play.posted(play.desk))
+    waiting = re.findall(r"^“Wool circle” is full: (\S+) is no\. (\d) on the waitlist and is invited", answers, re.M)
+    assert sorted(place for _, place in waiting) == list("12345678")
+    assert {mxid for mxid, _ in waiting} == {person.mxid for person in people} - play.room.invited
 
 
 async def test_a_declined_invitation_frees_its_seat_and_so_does_leaving_or_being_removed(circle: Journey) -> None:
@@ -186,10 +195,10 @@ async def test_a_declined_invitation_frees_its_seat_and_so_does_leaving_or_being
     await circle.rest()
     members = await circle.members()
     assert {name: presence for name, (presence, _) in members.items()} == {
-        "rosa": "joined", "ben": "joined", "pia": "left", "ana": "left", "otto": "left", "mia": "left",
+        "rosa": "joined", "ben": "joined", "pia": "left", "ana": "left", "otto": "left", "mia": "banned",
     }  # fmt: skip
     assert [line[:2] for line in (await circle.ledger())[-4:]] == [
-        ("left", None), ("left", "ana"), ("left", "otto"), ("left", "mia"),
+        ("left", None), ("left", "ana"), ("left", "otto"), ("banned", "mia"),
     ]  # fmt: skip
 
 
@@ -216,12 +225,16 @@ async def test_a_concierge_is_added_with_level_and_desk(engine: str, play: Journ
 
 
 async def test_a_member_can_become_a_concierge_and_cease_to_be_one(circle: Journey, hs: FakeHomeserver) -> None:
+    alias = await circle.alias(circle.ana)
     added = await circle.say(circle.rosa, f"!concierge add {circle.ana.mxid}", to=circle.desk)
     assert circle.signs(added) == ["✅"]
-    assert circle.posted(circle.desk)[-1].startswith(f"{circle.ana.mxid} is a concierge")
+    assert circle.posted(circle.desk)[-1] == f"{alias} is a concierge of “Wool circle” now, and invited to the desk."
     assert circle.ana.mxid in hs.room(circle.desk).joined
     removed = await circle.say(circle.rosa, f"!concierge remove {circle.ana.mxid}", to=circle.desk)
     assert circle.signs(removed) == ["✅"]
+    assert circle.posted(circle.desk)[-1] == (
+        f"{alias} is no concierge of “Wool circle” any more, and out of the desk."
+    )
     assert hs.room(circle.desk).membership(circle.ana.mxid) == "leave"
     for room_id in (circle.group, circle.desk):
         users = hs.room(room_id).content("m.room.power_levels")["users"]

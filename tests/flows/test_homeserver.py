@@ -409,3 +409,38 @@ async def test_what_breaks_the_spec_is_collected() -> None:
         hs.world.send(hs.bot, room, "m.room.message", {"m.new_content": {"formatted_body": "<b>"}})
         with pytest.raises(AssertionError, match="html"):
             hs.assert_conformant()
+
+
+async def test_any_member_makes_an_address_which_the_service_may_not_remove(hs: FakeHomeserver, tiny: Tiny) -> None:
+    room, ana, ben = await tiny.make_group(), hs.user(ANA), hs.user(BEN)
+    with pytest.raises(Refused, match="must be in the room"):
+        ana.make_alias(room, "wool")
+    for person in (ana, ben):
+        assert (await tiny.call("POST", f"/rooms/{quote(room)}/invite", {"user_id": person.mxid}))[0] == 200
+        person.join(room)
+    events = len(hs.room(room).events)
+    alias = ben.make_alias(room, "wool")
+    assert len(hs.room(room).events) == events, "no event tells"
+    aliases = f"/rooms/{quote(room)}/aliases"
+    assert await tiny.call("GET", aliases) == (200, {"aliases": [alias]})
+    removal = f"/directory/room/{quote(alias)}"
+    assert (await tiny.call("DELETE", removal))[1]["errcode"] == "M_EXCLUSIVE"
+    hs.world.removable_aliases.add(alias)
+    assert (await tiny.call("DELETE", removal))[0] == 200
+    assert await tiny.call("GET", aliases) == (200, {"aliases": []})
+    assert (await tiny.call("DELETE", removal))[1]["errcode"] == "M_NOT_FOUND"
+
+
+async def test_only_who_may_set_the_canonical_alias_puts_a_room_into_the_directory(
+    hs: FakeHomeserver, tiny: Tiny
+) -> None:
+    room, ana = await tiny.make_group(), hs.user(ANA)
+    listing = f"/directory/list/room/{quote(room)}"
+    assert await tiny.call("GET", listing) == (200, {"visibility": "private"})
+    with pytest.raises(Refused, match="moderator"):
+        hs.user(BEN).publish(room)
+    ana.publish(room)
+    assert await tiny.call("GET", listing) == (200, {"visibility": "public"})
+    assert (await tiny.call("PUT", listing, {"visibility": "private"}))[0] == 200
+    assert await tiny.call("GET", listing) == (200, {"visibility": "private"})
+    assert (await tiny.call("GET", "/directory/list/room/!x"))[0] == 404

@@ -20,7 +20,7 @@ async def test_an_invitation_that_nobody_answers_is_taken_back_after_a_week(
     await service.wait(60_001)
     assert circle.room.members[lena.mxid] == "leave"
     assert hs.direct_messages(circle.rosa)[-1] == (
-        f"{lena.mxid} has not answered the invitation to “Wool circle”. It has expired, and the seat is free again."
+        f"{lena.mxid} has not answered the invitation to “Wool circle”. It has expired, and I take it back."
     )
     await circle.tell(circle.rosa, f"!invite {lena.mxid}")
     assert circle.room.members[lena.mxid] == "invite"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from appservice.actions import buys, groups, products
+from appservice.actions import buys, groups, products, seats
 from appservice.actions.work import Work
 from appservice.domain.cause import Cause
 from appservice.domain.group import Group
@@ -27,7 +27,10 @@ LATE = "Too late: this group buy is closed, so nothing changed. If you are in, y
 FORMAT = "I could not read the deadline."
 BUY_USAGE = 'Write it like this: !buy open "Merino throw" 10:79 25:69 until friday 18:00'
 NOT_OWNER = "Only owners can do that."
-TABLES = ("coterie_group", "member", "product", "group_buy", "tranche", "card", "purchase_order", "ledger", "timer")
+TABLES = (
+    "coterie_group", "member", "alias", "vouch", "code", "waiting", "adoption", "product", "group_buy", "tranche",
+    "card", "purchase_order", "ledger", "timer",
+)  # fmt: skip
 
 Prepare = Callable[[Journey], Awaitable[None]]
 
@@ -77,6 +80,11 @@ async def a_full_group(play: Journey) -> None:
 async def pia_is_invited(play: Journey) -> None:
     play.person("pia", auto_join=False)
     await play.tell(play.rosa, "!invite @pia:fake.test")
+
+
+async def mia_is_banned(play: Journey) -> None:
+    play.ben.ban(play.group, play.mia.mxid)
+    await play.rest()
 
 
 @dataclass(frozen=True)
@@ -156,14 +164,20 @@ CASES = [
     Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until 1.1.2029", "That deadline is"),
     Case(Reason.BAD_USER_ID, "ben", "desk", "!invite ana", "I need a whole Matrix id"),
     Case(Reason.BAD_USER_ID, "ben", "desk", "!invite @ana:fake.test<b>", "I need a whole Matrix id"),
-    Case(Reason.BAD_USER_ID, "rosa", "direct", "!concierge add ben", "I need a whole Matrix id"),
+    Case(Reason.BAD_USER_ID, "rosa", "direct", "!concierge add @ben", "I need a whole Matrix id"),
+    Case(Reason.BAD_ALIAS, "ana", "direct", "!alias x", "An alias has 2 to 32 letters, digits and spaces"),
+    Case(Reason.REVEALING_ALIAS, "ana", "direct", "!alias +43 660 1234567", "That looks like a phone number or an"),
+    Case(Reason.RESERVED_ALIAS, "ana", "direct", "!alias Coterie", "That could be taken for the service or for a role"),
+    Case(Reason.BAD_CODE, "ana", "direct", "7kqd-2mvw-x9hp", "That code is not good: it was mistyped, used before, or"),
     Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap 1', "A group's cap is from 2 to 500."),
     Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap 501', "A group's cap is from 2 to 500."),
     Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap ²', "A group's cap is from 2 to 500."),
+    Case(Reason.BAD_CAP, "rosa", "direct", "!cap 501", "A group's cap is from 2 to 500."),
+    Case(Reason.CAP_BELOW, "rosa", "direct", "!cap 4", "5 seats are taken, so the cap cannot be lower than that."),
     Case(Reason.UNKNOWN_COMMAND, "ana", "direct", "!frobnicate", "There is no !frobnicate. Send me !help"),
     Case(Reason.UNKNOWN_COMMAND, "ana", "group", "!pleged 3", "There is no !pleged. Did you mean !pledge?"),
     Case(Reason.NOT_UNDERSTOOD, "ana", "direct", "is it soft?", "I am the group's stage crew and read commands only"),
-    Case(Reason.NO_GROUP, "ana", "direct", "!invite @pia:fake.test", "I know of no group in which you could do that."),
+    Case(Reason.NO_GROUP, "ana", "direct", "!invite @pia:fake.test", "I know of no group in which you", ana_left),
     Case(Reason.NO_GROUP, "ben", "direct", "!concierge add @ana:fake.test", "I know of no group in which you could"),
     Case(Reason.WHICH_GROUP, "rosa", "direct", "!invite @pia:fake.test", "In which group? Add its id", two_groups),
     Case(Reason.NO_BUY, "ana", "group", "!pledge 3", "There is no open group buy that this could be for.", closed),
@@ -173,10 +187,18 @@ CASES = [
     Case(Reason.WHICH_BUY, "ben", "group", "!buy close", "Which group buy? Reply to its card", two_buys),
     Case(Reason.NO_PRODUCT, "ben", "group", "!buy open Sofa 10:79 until friday", "There is no product “Sofa” in this"),
     Case(Reason.WHICH_PRODUCT, "ben", "group", "!buy open throw 10:79 until friday", "Several", a_second_throw),
-    Case(Reason.GROUP_FULL, "rosa", "direct", "!invite @pia:fake.test books", "The group is full: all 2", a_full_group),
-    Case(Reason.GROUP_FULL, "rosa", "direct", "!concierge add @pia:fake.test books", "The group is full", a_full_group),
+    Case(Reason.GROUP_FULL, "rosa", "direct", "!code books", "The group is full: all 2 seats are taken.", a_full_group),
     Case(Reason.ALREADY_HERE, "ben", "desk", "!invite @ana:fake.test", "That person is already in the group."),
     Case(Reason.ALREADY_INVITED, "ben", "desk", "!invite @pia:fake.test", "That person is", pia_is_invited),
+    Case(Reason.BANNED, "ben", "desk", "!invite @mia:fake.test", "That person was banned from the", mia_is_banned),
+    Case(Reason.NO_SUCH_MEMBER, "rosa", "direct", "!concierge add ben", "I know of nobody in the group whom that"),
+    Case(Reason.NO_SUCH_MEMBER, "ben", "desk", "!suspend Otter too loud", "I know of nobody in the group whom that"),
+    Case(Reason.NOT_WAITING, "ben", "desk", "!waitlist drop @pia:fake.test", "That person does not wait for a seat."),
+    Case(Reason.ALREADY_OWNER, "rosa", "direct", "!handover @rosa:fake.test confirm", "That person owns the group"),
+    Case(Reason.TOO_NEW, "ana", "direct", "!invite @pia:fake.test", "You can vouch for others once you have been in"),
+    Case(Reason.TOO_NEW, "ana", "direct", "!code", "You can vouch for others once you have been in the group for 7"),
+    Case(Reason.BUYS_OPEN, "rosa", "direct", "!sunset", "A group buy is still open, or is being cleared."),
+    Case(Reason.NOT_CLOSING, "rosa", "direct", "!sunset cancel", "The group is not being closed."),
     Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @ben:fake.test", "That person is a concierge of"),
     Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @rosa:fake.test", "That person is a concierge of"),
     Case(Reason.NO_CONCIERGE, "rosa", "direct", "!concierge remove @ana:fake.test", "That person is no concierge"),
@@ -194,10 +216,25 @@ CASES = [
     Case(Reason.NOT_SKU, "ben", "group", f"{THROW} sku a/b", "A SKU has letters, digits, dots and dashes"),
     Case(Reason.SKU_TAKEN, "ben", "group", f"{THROW} sku merino-throw", "The SKU merino-throw is taken in this group."),
 ]  # fmt: skip
-ELSEWHERE = {  # tests of their own below
+ELSEWHERE = {  # tests of their own, below or in that file
     Reason.WRONG_PLACE: "typed in the group, it is removed there",
     Reason.EDITED: "needs an edit",
     Reason.STILL_CREATING: "nobody can say anything before the rooms exist",
+    Reason.ALIAS_TAKEN: "test_aliases",
+    Reason.TOO_MANY_ALIASES: "test_aliases",
+    Reason.SUSPENDED: "test_who_may_vouch",
+    Reason.TOO_MANY_VOUCHES: "test_who_may_vouch",
+    Reason.ALREADY_VOUCHED: "test_who_may_vouch",
+    Reason.TOO_MANY_CODES: "test_codes",
+    Reason.CODES_OFF: "test_codes",
+    Reason.TOO_MANY_GUESSES: "test_codes",
+    Reason.BAD_ROOM: "test_adoption",
+    Reason.UNADOPTABLE: "test_adoption",
+    Reason.NO_ADOPTION: "test_adoption",
+    Reason.GROUP_CLOSING: "test_farewell",
+    Reason.BEYOND_ME: "test_adoption",
+    Reason.OWNER_STAYS: "test_forgetting",
+    Reason.JUST_SENT: "test_forgetting",
 }
 
 
@@ -251,6 +288,13 @@ async def test_a_refused_reaction_is_removed_with_a_line(shop: Journey, hs: Fake
     [
         ("ben", "!invite @pia:fake.test"),
         ("ana", "!invite @pia:fake.test"),
+        ("ana", "!code"),
+        ("ana", "!alias Ana from Elm Street"),
+        ("ana", "!mydata"),
+        ("ana", "!forget me"),
+        ("ana", "!leave"),
+        ("ben", "!suspend Otter too many strangers"),
+        ("rosa", "!handover @ana:fake.test"),
         ("rosa", "!concierge add @ana:fake.test"),
         ("rosa", '!group create "Another"'),
     ],
@@ -291,8 +335,9 @@ async def test_nothing_can_be_asked_of_a_group_whose_rooms_are_still_being_made(
         await unit.groups.add(unmade, unit.now)
     rows = await all_rows(play)
     for ask in (
-        lambda work: groups.invite(work, unmade.id, UserId(play.ana.mxid)),
-        lambda work: groups.add_concierge(work, unmade.id, UserId(play.ana.mxid)),
+        lambda work: seats.invite(work, seats.wish_of(work, unmade.id, UserId(play.ana.mxid))),
+        lambda work: groups.appoint(work, unmade.id, UserId(play.ana.mxid)),
+        lambda work: groups.set_cap(work, unmade.id, 20),
         lambda work: products.add(work, rosa, products.AddProduct("P", 100, "https://x.example")),
         lambda work: buys.open_buy(work, rosa, product, Terms("EUR", (), 0)),
     ):

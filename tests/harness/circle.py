@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 
 from tests.harness.person import Event, Person
@@ -12,6 +13,7 @@ from tests.harness.sighting import kind
 PRODUCT = "shop.coterie.product"
 BUY = "shop.coterie.group_buy"
 ORDER = "shop.coterie.order"
+WELCOME = re.compile(r"Welcome to “.+”\. I call you (.+?) in all that I write;")
 
 
 class Circle:
@@ -38,7 +40,9 @@ class Circle:
         group = await owner.invited_to(lambda invite: invite.name == name)
         desk = await owner.invited_to(lambda invite: invite.name == f"Desk: {name}")
         await asyncio.gather(owner.join(group.room_id), owner.join(desk.room_id))
-        return cls(service, owner, direct, group.room_id, desk.room_id)
+        circle = cls(service, owner, direct, group.room_id, desk.room_id)
+        await circle.welcome_of(owner)
+        return circle
 
     def __iter__(self) -> Iterator[Person]:
         """Everybody but the owner, in the order in which they came."""
@@ -60,6 +64,16 @@ class Circle:
             await self._let_in(one, f"!concierge add {one.user_id}")
         await self._all_see(*concierges)
         await asyncio.gather(*(one.sees_join(self.desk, one.user_id) for one in concierges))
+
+    async def welcome_of(self, person: Person) -> Event:
+        """What the service told a person when they came in, once their client has got it."""
+        return await person.direct_message_from(self.bot, lambda e: WELCOME.match(e["content"]["body"]), timeout=20)
+
+    async def alias_of(self, person: Person) -> str:
+        """The name that the service gave to a person when they came in."""
+        called = WELCOME.match((await self.welcome_of(person))["content"]["body"])
+        assert called
+        return called[1]
 
     async def post_product(self, by: Person, line: str, *, reply_to: str | None = None) -> Event:
         """Type `!product add …` in the group; the product's card as the poster's client got it."""
@@ -84,6 +98,7 @@ class Circle:
         viewers = [self.owner, *self.people]
         await asyncio.gather(
             *(viewer.sees_join(self.group, one.user_id) for viewer in viewers for one in newcomers),
+            *(self.welcome_of(one) for one in newcomers),
         )
 
 

@@ -54,7 +54,11 @@ _LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "WARNING", "handlers": ["stderr"]},
     # its warnings are about the harness's own choices (limits off, SQLite)
-    "loggers": {"synapse.config": {"level": "ERROR"}, "synapse.storage.txn": {"level": "ERROR"}},
+    "loggers": {
+        "synapse.config": {"level": "ERROR"},
+        "synapse.storage.txn": {"level": "ERROR"},
+        "synapse_http_antispam": {"level": "INFO"},  # says whether its ping was answered
+    },
     "disable_existing_loggers": False,
 }
 
@@ -174,6 +178,7 @@ class Synapse:
             "bcrypt_rounds": 4,
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
+            "room_list_publication_rules": [{"action": "allow"}],  # as many operators have it; the default is nobody
             "filter_timeline_limit": -1,  # clients here ask for long timelines rather than miss an event
             "presence": {"enabled": False},
             "database": {"name": "sqlite3", "args": {"database": str(self.directory / "homeserver.db")}},

@@ -15,9 +15,10 @@ from appservice.domain.ids import BuyId, GroupId, Number, OrderId, ProductId, Ro
 from appservice.domain.member import Member, Presence
 from appservice.domain.product import Picture, Product
 from appservice.domain.refusal import Reason, refuse
-from appservice.present import card, news, words
+from appservice.present import card, news
 from appservice.present.amounts import bar, money, time_left, time_left_changes_at
 from appservice.present.text import edited
+from appservice.present.words import refusals
 
 NOW = 1_795_340_000_000  # Sunday 22 November 2026, about 9:33 in Vienna
 HOUR = 3_600_000
@@ -215,10 +216,11 @@ def test_every_reason_has_a_sentence() -> None:
     details = {
         "why": "count", "most": 500, "cap": 20, "command": "pledge", "close": "pledge", "usage": "!x", "amount": "x",
         "currency": "EUR", "choices": [("Merino throw", "id", "!pledge 2 id")], "product": "x", "buy": "id", "units": 2,
-        "sku": "x", "tier": "x", "pack": 5,
+        "sku": "x", "tier": "x", "pack": 5, "alias": "x", "taken": 20, "days": 7, "limit": 100,
+        "group": "Wool circle", "id": "wk7x3m", "minutes": 10,
     }  # fmt: skip
     for reason in Reason:
-        sentence = words.refusal(refuse(reason, **details))
+        sentence = refusals.refusal(refuse(reason, **details))
         assert sentence and "{" not in sentence, reason
 
 
@@ -227,7 +229,7 @@ def test_every_reason_has_a_sentence() -> None:
 )
 def test_every_fault_of_tiers_has_a_sentence(why: str) -> None:
     details = {"why": why, "most": 10, "tier": "x", "first": TIERS[0], "second": TIERS[1], "cap": 9, "pack": 5}
-    assert words.refusal(refuse(Reason.BAD_TIERS, **details)).endswith((".", "each”."))
+    assert refusals.refusal(refuse(Reason.BAD_TIERS, **details)).endswith((".", "each”."))
 
 
 @pytest.mark.parametrize(

@@ -123,14 +123,15 @@ async def counts(database: Database) -> dict[str, int]:
 
 TABLES = (
     "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "purchase_order", "card_event", "card",
-    "tranche", "group_buy", "product", "member", "coterie_group",
+    "tranche", "group_buy", "product", "alias", "vouch", "code", "waiting", "guess", "told", "adoption", "member",
+    "coterie_group",
 )  # fmt: skip
 """Every table with rows of ours; what refers to another comes before it."""
 _EMPTY = (
     *(f"DELETE FROM {table};" for table in TABLES),  # faster than TRUNCATE
     *(
         f"SELECT setval(pg_get_serial_sequence('{table}', 'seq'), 1, false);"
-        for table in ("arrival", "effect", "ledger")
+        for table in ("arrival", "effect", "ledger", "guess")
     ),
 )
 

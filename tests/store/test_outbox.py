@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from appservice.domain.effect import Leave, Tell, direct_lane
+from appservice.domain.effect import Kick, Leave, Tell, direct_lane
 from appservice.domain.ids import RoomId, UserId
 from appservice.store.db import Database
 from appservice.store.outbox import KEPT_MS, Owed
@@ -254,3 +254,19 @@ async def test_only_effects_carried_out_long_ago_are_forgotten(
     async with store.unit() as unit:
         await unit.outbox.prune(START + 100 * KEPT_MS)
     assert sorted(await statuses(database)) == ["c", "d", "e"]
+
+
+async def test_a_lane_is_busy_while_something_waits_in_it_and_shortly_after(
+    store: Store, clock: SetClock, database: Database
+) -> None:
+    kick = Kick(RoomId("!a:example.org"), UserId("@ana:example.org"), "out")
+    async with store.unit() as unit:
+        assert not await unit.outbox.is_busy(kick.lane, 0)
+        await unit.outbox.put("one", kick, unit.now)
+        assert await unit.outbox.is_busy(kick.lane, unit.now + 1)
+        owed = await unit.outbox.head(kick.lane, unit.now)
+        assert owed is not None
+        await unit.outbox.finish(owed)
+        assert await unit.outbox.is_busy(kick.lane, unit.now)
+        assert not await unit.outbox.is_busy(kick.lane, unit.now + 1)
+        assert not await unit.outbox.is_busy("invite !b:example.org @ana:example.org", 0)

@@ -10,6 +10,7 @@ from appservice.domain.effect import (
     EFFECTS,
     CreateRoom,
     Effect,
+    Inspect,
     Invite,
     Join,
     Kick,
@@ -20,6 +21,9 @@ from appservice.domain.effect import (
     SendEvent,
     SendState,
     Tell,
+    TellCode,
+    TellFile,
+    Unlist,
 )
 from appservice.domain.group import GroupStatus
 from appservice.domain.group_buy import GroupBuy, Order, Status, Terms
@@ -58,6 +62,20 @@ async def test_a_group_is_read_back_as_it_was(store: Store) -> None:
         assert await unit.groups.lock(GROUP.id) == GROUP
 
 
+async def test_an_adopted_group_is_read_back_as_it_was_and_changed(store: Store) -> None:
+    adopted = replace(
+        GROUP, bot_power=100, kept={"m.room.join_rules": {"join_rule": "public"}, "m.room.encryption": None}
+    )
+    await group_exists(store, adopted)
+    async with store.unit() as unit:
+        assert await unit.groups.get(GROUP.id) == adopted
+        changed = replace(
+            adopted, name="Wool", owner=BEN, cap=500, status=GroupStatus.CLOSING, kept={}, shown_at=LARGEST
+        )
+        await unit.groups.save(changed)
+        assert await unit.groups.get(GROUP.id) == changed
+
+
 async def test_a_group_without_rooms_is_read_back_without_rooms(store: Store) -> None:
     creating = replace(GROUP, status=GroupStatus.CREATING, room_id=None, desk_id=None)
     async with store.unit() as unit:
@@ -88,6 +106,20 @@ async def test_what_is_unknown_is_a_lookup_error_and_changes_nothing(store: Stor
         Member(GROUP.id, ANA, Presence.JOINED, Role.OWNER, Number(1), "Member 1", ANA),
         Member(GROUP.id, BEN, Presence.INVITED, 0, None, None, ANA),
         Member(GROUP.id, UserId("@cleo:[2001:db8::1]:8448"), Presence.LEFT, -5, Number(12), "Cléo 🦊", None),
+        Member(
+            GROUP.id,
+            BEN,
+            Presence.BANNED,
+            0,
+            Number(3),
+            "Otter",
+            ANA,
+            Number(1),
+            START,
+            "too many strangers 🕯",
+            True,
+            "otter",
+        ),
     ],
 )
 async def test_a_member_is_read_back_as_it_was(store: Store, person: Member) -> None:
@@ -357,6 +389,8 @@ SAMPLES: tuple[Effect, ...] = (
     Redact(ROOM, EventId("$a")),
     Redact(ROOM, EventId("$a"), "why"),
     Tell(ANA, CONTENT),
+    TellFile(ANA, "what I know.json", "application/json", '{"alias": "Größe 🕯"}', "What I know of you."),
+    TellCode(ANA, "c1", CONTENT),
     CreateRoom(CONTENT, answer="group_room", subject="g1"),
     Invite(ROOM, ANA),
     Invite(ROOM, ANA, answer="invited", subject="g1", is_direct=True),
@@ -364,6 +398,9 @@ SAMPLES: tuple[Effect, ...] = (
     Join(ROOM, answer="direct_joined", subject=ANA),
     Leave(ROOM),
     ReadEvent(ROOM, EventId("$a"), answer="picture", subject="p1 @ana:example.org"),
+    Inspect(ROOM, answer="inspected", subject="g1", asked_at=START),
+    Inspect(ROOM, answer="inspected", subject="g1", asked_at=LARGEST, join=True),
+    Unlist(ROOM, ("#wool:example.org", "#räucherwerk:example.org"), answer="unlisted", subject="g1"),
 )
 
 
@@ -387,3 +424,23 @@ async def test_an_effect_comes_out_of_the_outbox_as_it_was_put(store: Store, eff
     assert type(owed.effect) is type(effect)
     assert asdict(owed.effect) == asdict(effect)
     assert (owed.id, owed.lane, owed.attempts, owed.created_at) == ("$cause:0", effect.lane, 0, START)
+
+
+async def test_the_newest_lines_of_the_ledger_are_given_by_group_and_fact(store: Store) -> None:
+    lines = [Entry(GROUP.id, fact, number=n, at=START + n) for n, fact in enumerate(["joined", "left", "joined", "x"])]
+    async with store.unit() as unit:
+        for line in (*lines, Entry("g2", "joined", number=9)):
+            await unit.ledger.append(line)
+        assert await unit.ledger.newest(GROUP.id, ["joined", "left"], 2) == [lines[2], lines[1]]
+        assert await unit.ledger.newest(GROUP.id, ["joined"], 10) == [lines[2], lines[0]]
+        assert await unit.ledger.newest(GROUP.id, ["banned"], 10) == []
+
+
+async def test_whose_standing_was_written_down_since_a_time_is_known(store: Store) -> None:
+    await group_exists(store)
+    async with store.unit() as unit:
+        await unit.groups.save_member(member(7), START + 10)
+        await unit.groups.save_member(member(8), START + 11)
+        assert await unit.groups.changed_since(GROUP.id, START + 11) == {member(8).user_id}
+        assert await unit.groups.changed_since(GROUP.id, START + 10) == {member(7).user_id, member(8).user_id}
+        assert await unit.groups.changed_since("other", 0) == set()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from appservice.actions import buys, groups, pledges
+from appservice.actions import buys, pledges, seats
 from appservice.actions.work import Work
 from appservice.domain.cause import Cause, Place, Way
 from appservice.domain.group_buy import Add, Status, Terms, Withdraw
@@ -51,79 +51,116 @@ def said_by(number: int, event_id: str, received_at: int = START) -> Cause:
 # Seats
 
 
-async def test_of_forty_who_are_invited_at_once_ten_get_the_ten_seats(stores: list[Store], database: Database) -> None:
+def invitation(unit: Unit, number: int, user_id: UserId | None = None) -> Coroutine[Any, Any, int | Refusal]:
+    """The owner invites a person: gives 0, a place on the waitlist, or a refusal."""
+    work = Work(unit, CONFIG, Cause(f"$invite{number}", START, number, GROUP.owner, GROUP.desk_id or ROOM))
+    return seats.invite(work, seats.wish_of(work, GROUP.id, user_id or member(number).user_id))
+
+
+async def test_of_forty_who_are_invited_at_once_ten_get_the_ten_seats_and_thirty_a_place_each(
+    stores: list[Store], database: Database
+) -> None:
     await group_exists(stores[0])
 
-    async def invite(number: int) -> tuple[int, Refusal | None]:
+    async def invite(number: int) -> tuple[int, int | Refusal]:
         async with stores[number % len(stores)].unit() as unit:
-            work = Work(unit, CONFIG, Cause(f"$invite{number}", START, number, GROUP.owner, GROUP.desk_id or ROOM))
-            return number, await groups.invite(work, GROUP.id, member(number).user_id)
+            return number, await invitation(unit, number)
 
     results = await at_once([invite(number) for number in range(40)])
-    seated = {member(number).user_id for number, refusal in results if refusal is None}
-    refused = [refusal for _, refusal in results if refusal is not None]
+    seated = {member(number).user_id for number, place in results if place == 0}
+    waiting = {place: member(number).user_id for number, place in results if place != 0}
     assert len(seated) == 10
-    assert [refusal.reason for refusal in refused] == [Reason.GROUP_FULL] * 30
+    assert sorted(waiting) == list(range(1, 31))
     rows = await fetch(database, "SELECT user_id, presence, number FROM member")
     assert sorted(rows) == sorted((user_id, "invited", None) for user_id in seated)
+    in_order = await fetch(database, "SELECT user_id FROM waiting ORDER BY position")
+    assert in_order == [(waiting[place],) for place in range(1, 31)]
     effects = await fetch(database, "SELECT kind, lane, status FROM effect")
     assert sorted(effects) == sorted(("Invite", f"invite {ROOM} {user_id}", "waiting") for user_id in seated)
-    assert await counts(database) == {"coterie_group": 1, "room": 2, "member": 10, "effect": 10, "timer": 10}
+    assert await counts(database) == {
+        "coterie_group": 1, "room": 2, "member": 10, "waiting": 30, "effect": 10, "timer": 10,
+    }  # fmt: skip
 
 
 async def test_one_person_invited_by_many_at_once_takes_one_seat(stores: list[Store], database: Database) -> None:
     await group_exists(stores[0], members=9)
 
-    async def invite(n: int) -> Refusal | None:
+    async def invite(n: int) -> int | Refusal:
         async with stores[n % len(stores)].unit() as unit:
-            work = Work(unit, CONFIG, Cause(f"$invite{n}", START, n, GROUP.owner))
-            return await groups.invite(work, GROUP.id, UserId("@new:example.org"))
+            return await invitation(unit, n, UserId("@new:example.org"))
 
     results = await at_once([invite(n) for n in range(20)])
-    assert Counter(refusal and refusal.reason for refusal in results) == {None: 1, Reason.ALREADY_INVITED: 19}
+    found = Counter(place.reason if isinstance(place, Refusal) else place for place in results)
+    assert found == {0: 1, Reason.ALREADY_INVITED: 19}
     assert await counts(database) == {"coterie_group": 1, "room": 2, "member": 10, "effect": 1, "timer": 1}
 
 
 async def test_seats_given_back_and_taken_at_once_never_exceed_the_cap(stores: list[Store], database: Database) -> None:
-    """Ten people leave while forty are invited: at no moment are there more than ten, at the end as many as fit."""
+    """Ten people leave while sixty are invited: at no moment are there more than ten, nor does a seat stay free."""
     await group_exists(stores[0], members=10)
     most = 0
 
     async def leave(number: int) -> None:
         async with stores[number % len(stores)].unit() as unit:
-            await groups.left(Work(unit, CONFIG, Cause(f"$leave{number}", START)), GROUP.id, member(number).user_id)
+            await seats.left(Work(unit, CONFIG, Cause(f"$leave{number}", START)), GROUP.id, member(number).user_id)
 
-    async def invite(number: int) -> Refusal | None:
+    async def invite(number: int) -> int | Refusal:
         nonlocal most
         async with stores[number % len(stores)].unit() as unit:
-            work = Work(unit, CONFIG, Cause(f"$invite{number}", START, number, GROUP.owner))
-            refusal = await groups.invite(work, GROUP.id, member(number).user_id)
+            place = await invitation(unit, number)
             most = max(most, await unit.groups.seats_taken(GROUP.id))
-        return refusal
+        return place
 
     for seed in range(3):
         people = range(100 * (seed + 1), 100 * (seed + 1) + 20)
         leaving = range(1, 11) if seed == 0 else ()
         results = await at_once([leave(n) for n in leaving] + [invite(n) for n in people], seed)
-        assert {refusal.reason for refusal in results if refusal} <= {Reason.GROUP_FULL}
+        assert not [place for place in results if isinstance(place, Refusal)]
     assert most <= 10
-    assert await fetch(database, "SELECT COUNT(*) FROM member WHERE presence <> 'left'") == [(10,)]
+    rows = await fetch(database, "SELECT presence, COUNT(*) FROM member GROUP BY presence ORDER BY presence")
+    assert rows == [("invited", 10), ("left", 10)]
+    seated = {user_id for (user_id,) in await fetch(database, "SELECT user_id FROM member WHERE presence = 'invited'")}
+    invited = await fetch(database, "SELECT lane FROM effect WHERE kind = 'Invite'")
+    assert sorted(invited) == sorted((f"invite {ROOM} {user_id}",) for user_id in seated), "each once"
+    waiting = {user_id for (user_id,) in await fetch(database, "SELECT user_id FROM waiting")}
+    assert len(waiting) == 50 and not waiting & seated
 
 
-async def test_people_who_come_in_at_once_get_a_number_each(stores: list[Store], database: Database) -> None:
+async def test_people_who_come_in_at_once_get_a_number_and_an_alias_each(
+    stores: list[Store], database: Database
+) -> None:
+    await group_exists(stores[0], replace(GROUP, cap=15))
+
+    async def join(number: int) -> None:
+        async with stores[number % len(stores)].unit() as unit:
+            work = Work(unit, CONFIG, Cause(f"$join{number}", START))
+            await seats.joined(work, GROUP.id, member(number % 15).user_id, None)  # each of them twice
+
+    await at_once([join(number) for number in range(30)])
+    people = await fetch(database, "SELECT number, alias FROM member ORDER BY number")
+    assert [number for number, _ in people] == list(range(1, 16))
+    assert len({alias for _, alias in people}) == 15
+    assert await fetch(database, "SELECT number, alias FROM alias ORDER BY number") == people
+    assert await fetch(database, "SELECT number FROM ledger WHERE fact = 'joined' ORDER BY number") == [
+        (number,) for number in range(1, 16)
+    ]
+    assert await fetch(database, "SELECT COUNT(*) FROM effect WHERE kind = 'Tell'") == [(15,)], "one welcome each"
+
+
+async def test_of_thirty_who_come_in_at_once_by_other_doors_ten_stay(stores: list[Store], database: Database) -> None:
     await group_exists(stores[0])
 
     async def join(number: int) -> None:
         async with stores[number % len(stores)].unit() as unit:
             work = Work(unit, CONFIG, Cause(f"$join{number}", START))
-            await groups.joined(work, GROUP.id, member(number % 15).user_id)  # each of them twice
+            await seats.joined(work, GROUP.id, member(number).user_id, None)
 
     await at_once([join(number) for number in range(30)])
-    people = await fetch(database, "SELECT number, alias FROM member ORDER BY number")
-    assert people == [(number, f"Member {number}") for number in range(1, 16)]
-    assert await fetch(database, "SELECT number FROM ledger WHERE fact = 'joined' ORDER BY number") == [
-        (number,) for number in range(1, 16)
-    ]
+    stay = {user_id for (user_id,) in await fetch(database, "SELECT user_id FROM member WHERE presence = 'joined'")}
+    waiting = {user_id for (user_id,) in await fetch(database, "SELECT user_id FROM waiting")}
+    assert len(stay) == 10 and len(waiting) == 20 and not stay & waiting
+    removed = await fetch(database, "SELECT lane FROM effect WHERE kind = 'Kick'")
+    assert sorted(removed) == sorted((f"invite {ROOM} {user_id}",) for user_id in waiting)
 
 
 # Units of a group buy

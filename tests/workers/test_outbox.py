@@ -12,7 +12,19 @@ from typing import Any
 import asyncpg
 import pytest
 
-from appservice.domain.effect import CreateRoom, Effect, Invite, Join, Kick, Leave, ReadEvent, SendEvent, Tell
+from appservice.domain.effect import (
+    CreateRoom,
+    Effect,
+    Inspect,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    ReadEvent,
+    SendEvent,
+    Tell,
+    Unlist,
+)
 from appservice.domain.ids import EventId, RoomId, UserId
 from appservice.matrix.homeserver import HomeserverError
 from appservice.routes import ANSWER
@@ -492,3 +504,28 @@ async def test_a_room_that_cannot_be_joined_yet_is_tried_again_before_it_is_give
         answered.append(await send_head(store, clock, sender.perform, joining.lane))
         clock.pass_ms(LONGEST_WAIT_MS)
     assert answered == [False, False, False, True]
+
+
+async def test_a_room_that_may_not_be_looked_at_is_answered_at_once_unless_the_bot_was_to_enter_it(
+    store: Store, clock: SetClock, sender: Sender, database: Database
+) -> None:
+    looking = Inspect(A, answer="inspected", subject="g1", asked_at=5)
+    entering = Inspect(A, answer="looked_at", subject=A, asked_at=5, join=True)
+    unlisting = Unlist(A, ["#a:example.org"], answer="unlisted", subject="g1")
+    assert looking.lane == unlisting.lane != entering.lane and entering.lane.startswith("join ")
+    await put(store, one=looking, two=unlisting, three=entering)
+    for id in ("one", "two", "three"):
+        sender.fail(id, refused(403, "M_FORBIDDEN"))
+    assert await send_head(store, clock, sender.perform, looking.lane) is True
+    assert await send_head(store, clock, sender.perform, looking.lane) is True
+    assert await send_head(store, clock, sender.perform, entering.lane) is False
+    assert [(type, content) for _, _, type, content in await arrivals(database)] == [
+        (ANSWER + "inspected", {"error": "M_FORBIDDEN", "subject": "g1", "effect": {"room_id": A}}),
+        (ANSWER + "unlisted", {"error": "M_FORBIDDEN", "subject": "g1", "effect": {"room_id": A}}),
+    ]
+    clock.pass_ms(LONGEST_WAIT_MS)
+    sender.answer = {"room_id": A, "asked_at": 5}
+    assert await send_head(store, clock, sender.perform, entering.lane) is True
+    assert (await arrivals(database))[-1][3] == {
+        "room_id": A, "asked_at": 5, "subject": A, "effect": {"room_id": A},
+    }  # fmt: skip

@@ -1,13 +1,11 @@
-"""Sentences that people read; those of cards and news stand with their layout. One voice: short, plain, no cheer."""
+"""Why something was not done: one sentence for each reason, and what to do."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from appservice.domain.group import Group
-from appservice.domain.product import Product
 from appservice.domain.refusal import Reason, Refusal
-from appservice.present.amounts import moment, money
-from appservice.present.text import Text, esc
+from appservice.present.amounts import money
+from appservice.present.words.adoption import unadoptable
 
 HELP_HINT = "Send me !help to see what you can do."
 
@@ -90,6 +88,17 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.BAD_TIERS: _bad_tiers,
     Reason.BAD_DEADLINE: _bad_deadline,
     Reason.BAD_USER_ID: lambda d: "I need a whole Matrix id, as in @ana:example.org.",
+    Reason.BAD_ALIAS: lambda d: (
+        "An alias has 2 to 32 letters, digits and spaces (also - ' . _ &), with two letters at least: !alias Otter"
+    ),
+    Reason.REVEALING_ALIAS: lambda d: (
+        "That looks like a phone number or an address, and everybody in the group would read it. Take another: "
+        "!alias Otter"
+    ),
+    Reason.RESERVED_ALIAS: lambda d: "That could be taken for the service or for a role. Take another: !alias Otter",
+    Reason.BAD_CODE: lambda d: (
+        "That code is not good: it was mistyped, used before, or is older than 7 days. Ask whoever gave it to you."
+    ),
     Reason.BAD_CAP: lambda d: f"A group's cap is from 2 to {d['most']}.",
     Reason.UNKNOWN_COMMAND: lambda d: (
         f"There is no !{d['command']}. " + (f"Did you mean !{d['close']}? " if d.get("close") else "") + HELP_HINT
@@ -107,13 +116,79 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         f'There is no product “{_short(d["product"])}” in this group. Add it first: !product add "Name" 89.00 https://…'
     ),
     Reason.WHICH_PRODUCT: lambda d: _choices("Several products match. Name one by its SKU:", d["choices"]),
+    Reason.BAD_ROOM: lambda d: (
+        "I need the room's own id, as in !adopt !OurRoom:example.org. Element shows it in the room's settings, under "
+        "Advanced."
+    ),
+    Reason.UNADOPTABLE: unadoptable,
+    Reason.NO_ADOPTION: lambda d: "You have not asked me to adopt that room, so there is nothing to cancel.",
     Reason.GROUP_FULL: lambda d: f"The group is full: all {d['cap']} seats are taken.",
-    Reason.ALREADY_HERE: lambda d: "That person is already in the group.",
-    Reason.ALREADY_INVITED: lambda d: "That person is already invited and has not answered yet.",
+    Reason.ALREADY_HERE: lambda d: (
+        "You are in the group already; the code still lets somebody else in."
+        if d.get("you")
+        else "That person is already in the group."
+    ),
+    Reason.ALREADY_INVITED: lambda d: (
+        "You are invited already: accept that. The code still lets somebody else in."
+        if d.get("you")
+        else "That person is already invited and has not answered yet."
+    ),
     Reason.ALREADY_CONCIERGE: lambda d: "That person is a concierge of the group already.",
     Reason.NO_CONCIERGE: lambda d: "That person is no concierge of the group.",
     Reason.OWN_ACCOUNT: lambda d: "That is my own account.",
     Reason.STILL_CREATING: lambda d: "The group's rooms are still being made. Try again in a moment.",
+    Reason.GROUP_CLOSING: lambda d: "The group is being closed, so nobody comes in any more.",
+    Reason.BANNED: lambda d: (
+        "You were banned from the group, so the code does not let you in."
+        if d.get("you")
+        else "That person was banned from the group. If they shall come back, a concierge lifts the ban in the room "
+        "first."
+    ),
+    Reason.ALIAS_TAKEN: lambda d: (
+        f"“{_short(d['alias'])}” is, was, or looks like somebody else's. Take another: !alias Otter"
+    ),
+    Reason.TOO_MANY_ALIASES: lambda d: (
+        f"You have had {d['most']} aliases, and no more are given to one person: none is ever used again. You can go "
+        "back to one of yours."
+    ),
+    Reason.NO_SUCH_MEMBER: lambda d: "I know of nobody in the group whom that could be.",
+    Reason.CAP_BELOW: lambda d: f"{d['taken']} seats are taken, so the cap cannot be lower than that.",
+    Reason.NOT_WAITING: lambda d: "That person does not wait for a seat.",
+    Reason.ALREADY_OWNER: lambda d: "That person owns the group already.",
+    Reason.OWNER_STAYS: lambda d: (
+        f"You own “{d['group']}”. Hand it over first (!handover @ben:example.org {d['id']}) or close it (!sunset "
+        f"{d['id']}), then ask me again."
+    ),
+    Reason.BEYOND_ME: lambda d: (
+        "I cannot take you out, since you have as much power in the room as I do. Leave it in your client."
+    ),
+    Reason.BUYS_OPEN: lambda d: (
+        "A group buy is still open, or is being cleared. End it with !buy close, then send the same again."
+    ),
+    Reason.NOT_CLOSING: lambda d: "The group is not being closed.",
+    Reason.JUST_SENT: lambda d: (
+        f"I have just sent you that. Ask again {d['minutes']} minutes later, if something has changed."
+    ),
+    Reason.TOO_NEW: lambda d: (
+        f"You can vouch for others once you have been in the group for {d['days']} days. Until then a concierge can "
+        "invite whom you name to them."
+    ),
+    Reason.SUSPENDED: lambda d: f"You cannot vouch for others for now. The concierges' reason: {d['why']}",
+    Reason.TOO_MANY_VOUCHES: lambda d: (
+        f"The concierges have {d['most']} people of yours before them. Wait for their answer, then name the next."
+    ),
+    Reason.ALREADY_VOUCHED: lambda d: "Somebody has vouched for that person already.",
+    Reason.TOO_MANY_CODES: lambda d: (
+        f"You have {d['most']} invitation codes that are not used yet. When one is used, or has expired, you can get "
+        "another."
+    ),
+    Reason.CODES_OFF: lambda d: (
+        f"Invitation codes work only while a group has fewer than {d['limit']} members. A member can vouch instead: "
+        "!invite and the person's Matrix id, sent to me."
+    ),
+    Reason.TOO_MANY_GUESSES: lambda d: (
+        "Too many wrong codes came from you, so I look at no more of them for an hour. Ask whoever gave you the code."
+    ),
     Reason.TOO_LATE: lambda d: (
         "Too late: this group buy is closed, so nothing changed. If you are in, your receipt says what you owe."
     ),
@@ -132,95 +207,3 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NOT_SKU: lambda d: "A SKU has letters, digits, dots and dashes, at most 40 of them.",
     Reason.SKU_TAKEN: lambda d: f"The SKU {d['sku']} is taken in this group.",
 }
-
-
-def group_creating(name: str) -> str:
-    return f"Making the group “{name}” and its desk."
-
-
-def group_ready(group: Group) -> str:
-    return (
-        f"“{group.name}” is ready (id {group.id}): I have invited you to the group and to its desk, the private room "
-        f"of its concierges. Up to {group.cap} people; nobody can find it or see what was said before they joined. "
-        "Whoever is invited, and their server, can read the group's name before joining.\n"
-        "Next, here: !invite @ana:example.org and !concierge add @ben:example.org"
-    )
-
-
-def group_failed(name: str, error: str) -> str:
-    return (
-        f"The homeserver would not make the room for “{name}” ({error}). Ask its operator, then make the group again."
-    )
-
-
-def invitation_failed(user_id: str, errcode: str) -> str:
-    return f"{user_id} could not be invited: {_why_not_invited(errcode)}. The seat is free again."
-
-
-def desk_invitation_failed(user_id: str, errcode: str) -> str:
-    return (
-        f"{user_id} could not be invited into the desk: {_why_not_invited(errcode)}. To try again, take them off "
-        "with !concierge remove and add them once more."
-    )
-
-
-def _why_not_invited(errcode: str) -> str:
-    return {
-        "M_INVITE_BLOCKED": "they do not accept invitations from people they do not know",
-        "M_NOT_FOUND": "there is no such account",
-        "UNREACHABLE": "their server cannot be reached",
-    }.get(errcode, "their server or ours refused it")
-
-
-def invitation_expired(user_id: str, group: Group) -> str:
-    return f"{user_id} has not answered the invitation to “{group.name}”. It has expired, and the seat is free again."
-
-
-def product_posted(product: Product) -> str:
-    return (
-        f"Posted {product.name}, SKU {product.sku}. To open a group buy of it: "
-        f"!buy open {product.sku} 10:79 25:69 until friday 18:00"
-    )
-
-
-def invited(user_id: str, group: Group) -> str:
-    return f"Invited {user_id} to “{group.name}”."
-
-
-def concierge_added(user_id: str, group: Group) -> str:
-    return f"{user_id} is a concierge of “{group.name}” now, and invited to the desk."
-
-
-def concierge_removed(user_id: str, group: Group) -> str:
-    return f"{user_id} is no concierge of “{group.name}” any more, and out of the desk."
-
-
-def not_a_picture() -> str:
-    return "The message you replied to is no picture I can use, so the product was posted without one."
-
-
-def state_restored() -> str:
-    return (
-        "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and end "
-        "it with !buy close."
-    )
-
-
-def buy_opened(product: Product, deadline_at: int, group: Group) -> str:
-    return (
-        f"The group buy of {product.name} is open until {moment(deadline_at, group)}. If that is not the time you "
-        "meant, end it with !buy close before anyone pledges, and open it again."
-    )
-
-
-def help_text(commands: Sequence[tuple[str, str]], *, joined: bool) -> Text:
-    """List what a person can type here, each with what it does."""
-    buttons = "On a group buy's card you can also react +1, +2 or +5, or reply with a number like +2."
-    signs = "✅ you are in, ⏳ you wait for a place or a lower price, ⚠️ see what I wrote to you."
-    tail = [buttons, signs] if joined else []
-    if not commands:
-        tail = ["There is nothing you can do here yet. If you were invited to a group, join its room first."]
-    plain = [f"{usage}: {summary}" for usage, summary in commands]
-    rows = "".join(f"<li><code>{esc(usage)}</code>: {esc(summary)}</li>" for usage, summary in commands)
-    html = (f"<ul>{rows}</ul>" if rows else "") + "".join(f"<p>{esc(line)}</p>" for line in tail)
-    return Text("\n".join(plain + tail), html)

@@ -1,0 +1,71 @@
+"""What a person is told who comes into a group, or goes; and the cards that are posted afresh for newcomers."""
+
+import json
+from dataclasses import replace
+
+from appservice.actions.work import Work
+from appservice.domain.effect import Pin, SendEvent, Tell
+from appservice.domain.group import Group, GroupStatus
+from appservice.domain.group_buy import GroupBuy, Status
+from appservice.domain.ids import GroupId
+from appservice.domain.member import Member, Role
+from appservice.domain.product import Product
+from appservice.present.card import card_content
+from appservice.present.text import notice
+from appservice.present.words import welcome as say
+from appservice.wire import message
+
+SHOWN_EVERY_MS = 24 * 3_600_000
+"""Cards are posted afresh for newcomers at most once in this time."""
+
+
+async def welcome(work: Work, group: Group, member: Member, *, is_new: bool) -> None:
+    """Tell a person who has come in what they need to know, in one direct message, and have the cards that they cannot
+    see posted afresh."""
+    buys = await open_buys(work, group.id)
+    members = await work.unit.groups.members(group.id)
+    concierges = [m for m in members if m.role >= Role.CONCIERGE and m.user_id != member.user_id]
+    kept = {m.number: await work.unit.buys.count_kept(group.id, m.number) for m in concierges if m.number}
+    text = say.welcome(member, group, concierges, kept, buys, is_new=is_new)
+    await work.owe(Tell(member.user_id, notice(text)))
+    if buys:
+        due_at = max(work.unit.now, group.shown_at + SHOWN_EVERY_MS)
+        await work.unit.timers.set_earlier("newcomers", group.id, due_at)
+
+
+async def farewell(work: Work, group: Group, member: Member) -> None:
+    """Ask a person who has left whether what they pledged shall stand: leaving does not withdraw."""
+    if member.number is None:
+        return
+    pledged = [(buy, product) for buy, product in await open_buys(work, group.id) if buy.units_of(member.number)]
+    if pledged:
+        await work.owe(Tell(member.user_id, notice(say.pledges_stand(group, member.number, pledged))))
+
+
+async def show_to_newcomers(work: Work, group_id: GroupId) -> None:
+    """Post the cards of all open buys afresh: they become the pinned, edited ones; a pledge on an old one counts."""
+    group = await work.unit.groups.lock(group_id)
+    buys = await open_buys(work, group_id)
+    if group.status is not GroupStatus.OPEN or group.room_id is None or not buys:
+        return
+    now = work.unit.now
+    for buy, product in buys:
+        content = card_content(buy, product, group, now)
+        for card in await work.unit.buys.cards(buy.id):
+            if card.room_id == group.room_id and card.event_id is not None:
+                await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), now)
+                await work.owe(
+                    Pin(card.room_id, None, [card.event_id]),
+                    SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id),
+                )
+    await work.unit.groups.save(replace(group, shown_at=now))
+
+
+async def open_buys(work: Work, group_id: GroupId) -> list[tuple[GroupBuy, Product]]:
+    """Give the buys of a group in which one can pledge, with what they are of."""
+    found = []
+    for buy_id in await work.unit.buys.live_of(group_id):
+        buy = await work.unit.buys.get(buy_id)
+        if buy.status is Status.OPEN:
+            found.append((buy, await work.unit.products.get(buy.product_id)))
+    return found

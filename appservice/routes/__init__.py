@@ -1,0 +1,54 @@
+"""The map: what arrives → how it is read → which use case acts on it.
+
+`wanted` says what is written down; `arrivals`, `answers` and `dues` have one table each.
+"""
+
+from appservice.actions.work import Work
+from appservice.config import Config
+from appservice.domain.cause import Cause, Place, Way
+from appservice.matrix.intake import MALFORMED
+from appservice.routes.answers import ANSWERS
+from appservice.routes.arrivals import ROUTES
+from appservice.routes.dues import PRUNE, PRUNE_EVERY_MS, TIMERS
+from appservice.routes.wanted import wanted
+from appservice.store.inbox import Arrival
+from appservice.store.rooms import RoomKind
+from appservice.store.timers import Timer
+from appservice.store.unit import Unit, fresh_id
+from appservice.wire import message, reaction, redaction
+from appservice.wire.event import parse_event
+
+__all__ = [
+    "ANSWER", "ANSWERS", "PRUNE", "PRUNE_EVERY_MS", "ROUTES", "TIMERS", "Malformed", "fire", "handle", "wanted",
+]  # fmt: skip
+
+ANSWER = "coterie.answer."
+_PLACES = {RoomKind.GROUP: Place.GROUP, RoomKind.DESK: Place.DESK, RoomKind.DIRECT: Place.DIRECT}
+_WAYS = {message.TYPE: Way.MESSAGE, reaction.TYPE: Way.REACTION, redaction.TYPE: Way.REDACTION}
+
+
+class Malformed(Exception):
+    """What arrived cannot be read at all; it is parked for the operator."""
+
+
+async def handle(unit: Unit, config: Config, arrival: Arrival) -> None:
+    """Act on one arrival inside a unit."""
+    if arrival.type.startswith(ANSWER):
+        work = Work(unit, config, Cause(arrival.id, arrival.received_at, arrival.seq))
+        await ANSWERS[arrival.type.removeprefix(ANSWER)](work, arrival.content)
+        return
+    event = parse_event(arrival.content)
+    if event is None or arrival.type == MALFORMED:
+        raise Malformed("this is not an event")
+    room = await unit.rooms.get(event.room_id)
+    place = _PLACES[room.kind] if room else Place.DIRECT
+    way = _WAYS.get(event.type, Way.OTHER)
+    cause = Cause(arrival.id, arrival.received_at, arrival.seq, event.sender, event.room_id, place, way)
+    await ROUTES[event.type](Work(unit, config, cause), event, room)
+
+
+async def fire(unit: Unit, config: Config, timer: Timer) -> None:
+    """Act on one due timer inside a unit."""
+    # A subject may name a person, which the ledger must not; and the same timer may be due twice in a millisecond.
+    cause = Cause(f"timer {timer.kind} {fresh_id(12)}", unit.now)
+    await TIMERS[timer.kind](Work(unit, config, cause), timer.subject)

@@ -1,0 +1,145 @@
+"""What comes back from the homeserver: the outcome of an effect that names an `answer`, and who is told of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from appservice.actions import adoption, buys, directs, groups, inspection, products, seats, vouching
+from appservice.actions.work import Work
+from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, UserId
+from appservice.routes.arrivals import ROUTES
+from appservice.store.inbox import KEPT_MS
+from appservice.store.rooms import RoomKind
+from appservice.wire.content import integer_at
+from appservice.wire.event import parse_event
+from appservice.wire.message import parse_picture
+from appservice.wire.room_state import RoomState, parse_room
+
+Answer = Mapping[str, Any]
+
+
+async def _on_group_room(work: Work, answer: Answer) -> None:
+    await _on_room(work, answer, RoomKind.GROUP)
+
+
+async def _on_desk_room(work: Work, answer: Answer) -> None:
+    await _on_room(work, answer, RoomKind.DESK)
+
+
+async def _on_room(work: Work, answer: Answer, kind: RoomKind) -> None:
+    group_id = GroupId(answer["subject"])
+    if "error" in answer:
+        await groups.room_refused(work, group_id, answer["error"])
+    else:
+        await groups.room_made(work, group_id, RoomId(answer["room_id"]), kind)
+
+
+async def _on_direct_room(work: Work, answer: Answer) -> None:
+    if "error" in answer:
+        await directs.not_made(work, UserId(answer["subject"]), None)
+    else:
+        await directs.made(work, UserId(answer["subject"]), RoomId(answer["room_id"]))
+
+
+async def _on_direct_invited(work: Work, answer: Answer) -> None:
+    if "error" in answer:
+        await directs.not_made(work, UserId(answer["subject"]), RoomId(answer["effect"]["room_id"]))
+
+
+async def _on_direct_joined(work: Work, answer: Answer) -> None:
+    room_id = RoomId(answer["effect"]["room_id"])
+    if "error" in answer or answer["said"] is None:
+        await directs.not_joined(work, room_id)
+    else:
+        since = work.unit.now - KEPT_MS // 2
+        said = [raw for raw in answer["said"] if _is_to_be_heard(raw, since)]
+        await directs.joined(work, UserId(answer["subject"]), room_id, said)
+
+
+def _is_to_be_heard(raw: object, since: int) -> bool:
+    """Tell whether an event that did not pass the intake is one to act on. What is older than the journal remembers
+    would be acted on a second time in a room that is used again."""
+    event, sent_at = parse_event(raw), integer_at(raw, "origin_server_ts")
+    return event is not None and event.type in ROUTES and sent_at is not None and sent_at > since
+
+
+async def _on_invited(work: Work, answer: Answer) -> None:
+    if "error" in answer:
+        group_id, room_id = GroupId(answer["subject"]), RoomId(answer["effect"]["room_id"])
+        user_id = UserId(answer["effect"]["user_id"])
+        await seats.invitation_failed(work, group_id, room_id, user_id, answer["error"])
+
+
+async def _on_card(work: Work, answer: Answer) -> None:
+    await buys.card_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
+
+
+async def _on_vouch_line(work: Work, answer: Answer) -> None:
+    await vouching.line_posted(work, answer["subject"], RoomId(answer["room_id"]), EventId(answer["event_id"]))
+
+
+async def _on_product_card(work: Work, answer: Answer) -> None:
+    await products.shown(work, ProductId(answer["subject"]), EventId(answer["event_id"]))
+
+
+async def _on_picture(work: Work, answer: Answer) -> None:
+    picture = None if "error" in answer else parse_picture(answer["event"].get("content"))
+    await products.picture_read(work, answer["subject"], picture)
+
+
+async def _on_looked_at(work: Work, answer: Answer) -> None:
+    await _on_adoption(work, answer, adoption.looked_at)
+
+
+async def _on_adopt(work: Work, answer: Answer) -> None:
+    await _on_adoption(work, answer, adoption.adopt)
+
+
+async def _on_adoption(
+    work: Work, answer: Answer, act: Callable[[Work, RoomId, UserId, RoomState], Awaitable[None]]
+) -> None:
+    room_id, _, owner = str(answer["subject"]).partition(" ")
+    found = None if "error" in answer else parse_room(answer)
+    if found is None:
+        await adoption.not_let_in(work, RoomId(room_id), UserId(owner), answer.get("error", "M_UNKNOWN"))
+    else:
+        await act(work, RoomId(room_id), UserId(owner), found)
+
+
+async def _on_addresses(work: Work, answer: Answer) -> None:
+    if "error" not in answer:  # the hourly inspection finds them again
+        await adoption.addresses_left(work, GroupId(answer["subject"]), answer["left"], listed=answer["listed"])
+
+
+async def _on_adopted(work: Work, answer: Answer) -> None:
+    await adoption.settled(work, GroupId(answer["subject"]))
+
+
+async def _on_inspected(work: Work, answer: Answer) -> None:
+    room = None if "error" in answer else parse_room(answer)
+    if room is not None:
+        await inspection.inspected(work, GroupId(answer["subject"]), room)
+
+
+async def _on_unlisted(work: Work, answer: Answer) -> None:
+    if "error" not in answer:
+        await inspection.unlisted(work, GroupId(answer["subject"]), RoomId(answer["room_id"]), answer)
+
+
+ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
+    "group_room": _on_group_room,
+    "desk_room": _on_desk_room,
+    "direct_room": _on_direct_room,
+    "direct_invited": _on_direct_invited,
+    "direct_joined": _on_direct_joined,
+    "invited": _on_invited,
+    "card": _on_card,
+    "product_card": _on_product_card,
+    "picture": _on_picture,
+    "vouch_line": _on_vouch_line,
+    "looked_at": _on_looked_at,
+    "adopt": _on_adopt,
+    "adopted": _on_adopted,
+    "addresses": _on_addresses,
+    "inspected": _on_inspected,
+    "unlisted": _on_unlisted,
+}

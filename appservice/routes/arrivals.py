@@ -1,0 +1,171 @@
+"""The events that are read: how each is parsed, and which use case acts on it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from appservice.actions import adoption, buys, directs, guarding, pledges, seats, vouching
+from appservice.actions.work import Work
+from appservice.commands import table
+from appservice.commands.buys import buy_of_card, find_buy
+from appservice.commands.command import Call
+from appservice.domain.code import parse_code
+from appservice.domain.group_buy import Add, GroupBuy
+from appservice.domain.guarding import GUARDED
+from appservice.domain.ids import GroupId, RoomId, UserId
+from appservice.domain.member import Presence
+from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.store.rooms import Room, RoomKind
+from appservice.wire import group as wire_group
+from appservice.wire import group_buy as wire_buy
+from appservice.wire import membership, message, reaction, redaction
+from appservice.wire.event import Event
+from appservice.wire.membership import Membership, parse_membership
+from appservice.wire.message import Message, parse_message
+from appservice.wire.pledge import is_pledge_button, looks_like_pledge, parse_more
+from appservice.wire.reaction import parse_reaction
+
+
+async def _on_message(work: Work, event: Event, room: Room | None) -> None:
+    typed = parse_message(event.content)
+    if typed is None or room is None:
+        return
+    if room.kind is RoomKind.DIRECT and room.subject == event.sender:
+        await directs.heard(work, event.sender, event.room_id)
+    if typed.edits is not None:
+        await pledges.edited(work, typed.edits)
+    elif typed.body.startswith("!") and typed.body[1:2].isalpha():
+        name, *rest = typed.body[1:].split(None, 1)
+        await table.run(work, name, _call(work, room, "".join(rest).strip(), typed))
+    else:
+        await _on_words(work, room, typed)
+
+
+async def _on_words(work: Work, room: Room, typed: Message) -> None:
+    """Read what is no command: a pledge by reply to a card, or a pledge by direct message."""
+    is_pledge = looks_like_pledge(typed.body)
+    buy = await buy_of_card(work, typed.reply_to) if is_pledge else None
+    if buy is not None:
+        await _pledge_more(work, buy, typed.body)
+    elif room.kind is RoomKind.DIRECT:
+        code = parse_code(typed.body)
+        if code is not None:
+            await _on_code(work, code)
+            return
+        if not is_pledge:
+            await work.refuse(refuse(Reason.NOT_UNDERSTOOD))
+            return
+        found = await find_buy(work, _call(work, room, "", typed), typed.body.split(), typed.body)
+        if isinstance(found, Refusal):
+            await work.refuse(found)
+        else:
+            buy, _, words = found
+            await _pledge_more(work, buy, " ".join(words))
+
+
+async def _on_code(work: Work, code: str) -> None:
+    refusal = await vouching.redeem(work, code)
+    if refusal is not None:
+        await work.refuse(refusal)
+
+
+async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
+    reacted = parse_reaction(event.content)
+    if reacted is not None and room is not None and room.kind is RoomKind.DESK:
+        if reacted.key in (vouching.YES, vouching.NO):
+            await vouching.decide(work, reacted.event_id, approved=reacted.key == vouching.YES)
+        return
+    buy = await buy_of_card(work, reacted.event_id) if reacted and is_pledge_button(reacted.key) else None
+    if reacted is not None and buy is not None:
+        await _pledge_more(work, buy, reacted.key)
+
+
+async def _pledge_more(work: Work, buy: GroupBuy, text: str) -> None:
+    member = await work.unit.groups.member(buy.group_id, work.cause.sender)
+    if member is None or member.presence is not Presence.JOINED or member.number is None:
+        await work.refuse(refuse(Reason.NOT_A_MEMBER))
+        return
+    more = parse_more(text)
+    if isinstance(more, Refusal):
+        await work.refuse(more)
+        return
+    cause = work.cause
+    await pledges.pledge(work, buy.id, Add(member.number, more.units, cause.id, cause.position, cause.received_at))
+
+
+async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
+    if event.redacts is not None and not await buys.card_removed(work, event.redacts):
+        await pledges.taken_back(work, event.redacts)
+        if room is not None and room.kind is not RoomKind.DIRECT:
+            await guarding.may_have_redacted(work, GroupId(room.subject))
+
+
+async def _on_membership(work: Work, event: Event, room: Room | None) -> None:
+    change = parse_membership(event)
+    if change is None:
+        return
+    if change.user_id == work.config.bot_mxid:
+        await _on_own_membership(work, event.room_id, change, room)
+    elif room is not None and room.kind is RoomKind.GROUP:
+        await _on_group_membership(work, GroupId(room.subject), change)
+    elif room is not None and room.kind is RoomKind.DESK:
+        if change.membership in ("join", "invite"):
+            await guarding.at_the_desk(work, GroupId(room.subject), change.user_id)
+    elif room is not None and room.kind is RoomKind.DIRECT:
+        await _on_direct_membership(work, event.room_id, UserId(room.subject), change)
+
+
+async def _on_own_membership(work: Work, room_id: RoomId, change: Membership, room: Room | None) -> None:
+    if change.membership == "invite" and room is None:
+        if await adoption.invited(work, room_id):
+            return
+        if change.is_direct:
+            await directs.accept(work, room_id, change.sender)
+        else:
+            await directs.decline(work, room_id)
+    elif change.membership in ("leave", "ban") and room is not None and room.kind is RoomKind.DIRECT:
+        await directs.person_left(work, UserId(room.subject), room_id)
+
+
+async def _on_group_membership(work: Work, group_id: GroupId, change: Membership) -> None:
+    if change.membership == "join":
+        await seats.joined(work, group_id, change.user_id, change.name)
+    elif change.membership == "invite":  # also of our own: its seat may have been given back before it was sent (again)
+        await guarding.invited_by_other(work, group_id, change.user_id, change.sender)
+    elif change.membership in ("leave", "ban"):
+        await seats.left(work, group_id, change.user_id, banned=change.membership == "ban")
+
+
+async def _on_direct_membership(work: Work, room_id: RoomId, person: UserId, change: Membership) -> None:
+    if change.user_id != person:
+        if change.membership in ("join", "invite"):
+            await directs.person_left(work, person, room_id)
+    elif change.membership == "join":
+        await directs.person_joined(work, person, room_id)
+    elif change.membership in ("leave", "ban"):
+        await directs.person_left(work, person, room_id)
+
+
+async def _on_buy_state(work: Work, event: Event, room: Room | None) -> None:
+    if event.state_key is not None and room is not None and room.kind is RoomKind.GROUP:
+        await buys.restore_state(work, event.state_key)
+
+
+async def _on_policy(work: Work, event: Event, room: Room | None) -> None:
+    if event.state_key is not None and room is not None and room.kind is not RoomKind.DIRECT:
+        await guarding.changed(work, GroupId(room.subject), event)
+
+
+def _call(work: Work, room: Room, rest: str, typed: Message) -> Call:
+    group_id = None if room.kind is RoomKind.DIRECT else GroupId(room.subject)
+    return Call(work.cause.place, rest, typed.reply_to, group_id)
+
+
+POLICY = (*GUARDED, wire_group.TYPE)
+"""State that the service guards in a group's room and its desk."""
+ROUTES: Mapping[str, Callable[[Work, Event, Room | None], Awaitable[None]]] = {
+    message.TYPE: _on_message,
+    reaction.TYPE: _on_reaction,
+    redaction.TYPE: _on_redaction,
+    membership.TYPE: _on_membership,
+    wire_buy.TYPE: _on_buy_state,
+    **dict.fromkeys(POLICY, _on_policy),
+}

@@ -1,0 +1,94 @@
+"""What is due: which use case acts on which timer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from appservice.actions import adoption, buys, farewell, forgetting, inspection, seats, vouching, welcome
+from appservice.actions.work import Work
+from appservice.domain.ids import BuyId, GroupId, RoomId, UserId
+
+
+async def _on_deadline(work: Work, subject: str) -> None:
+    await buys.settle(work, BuyId(subject))
+
+
+async def _on_hour(work: Work, subject: str) -> None:
+    await buys.announce_last_hour(work, BuyId(subject))
+
+
+async def _on_card_due(work: Work, subject: str) -> None:
+    await buys.refresh_card(work, BuyId(subject))
+
+
+async def _on_state_due(work: Work, subject: str) -> None:
+    await buys.forget_state(work, BuyId(subject))
+
+
+async def _on_invitation_due(work: Work, subject: str) -> None:
+    group_id, _, user_id = subject.partition(" ")
+    await seats.invitation_expired(work, GroupId(group_id), UserId(user_id))
+
+
+async def _on_code_due(work: Work, subject: str) -> None:
+    await vouching.code_expired(work, subject)
+
+
+async def _on_newcomers_due(work: Work, subject: str) -> None:
+    await welcome.show_to_newcomers(work, GroupId(subject))
+
+
+async def _on_forget_due(work: Work, subject: str) -> None:
+    await forgetting.look(work, UserId(subject))
+
+
+async def _on_forgotten_due(work: Work, subject: str) -> None:
+    await forgetting.clear_away(work, UserId(subject))
+
+
+async def _on_sunset_due(work: Work, subject: str) -> None:
+    await farewell.everybody_out(work, GroupId(subject))
+
+
+async def _on_closed_due(work: Work, subject: str) -> None:
+    await farewell.close(work, GroupId(subject))
+
+
+async def _on_purge_due(work: Work, subject: str) -> None:
+    await forgetting.purge(work, GroupId(subject))
+
+
+async def _on_adoption_due(work: Work, subject: str) -> None:
+    await adoption.expired(work, RoomId(subject))
+
+
+async def _on_inspection_due(work: Work, subject: str) -> None:
+    await inspection.inspect(work, GroupId(subject))
+
+
+PRUNE = "prune"
+PRUNE_EVERY_MS = 6 * 3_600_000
+
+
+async def _on_prune(work: Work, subject: str) -> None:
+    await work.unit.inbox.prune(work.unit.now)
+    await work.unit.outbox.prune(work.unit.now)
+    await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
+    await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
+
+
+TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
+    "deadline": _on_deadline,
+    "hour": _on_hour,
+    "card": _on_card_due,
+    "state": _on_state_due,
+    "invitation": _on_invitation_due,
+    "code": _on_code_due,
+    "newcomers": _on_newcomers_due,
+    "inspection": _on_inspection_due,
+    "adoption": _on_adoption_due,
+    "forget": _on_forget_due,
+    "forgotten": _on_forgotten_due,
+    "sunset": _on_sunset_due,
+    "closed": _on_closed_due,
+    "purge": _on_purge_due,
+    PRUNE: _on_prune,
+}

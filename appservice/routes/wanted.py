@@ -1,0 +1,63 @@
+"""What is written down at all: the journal keeps no chatter."""
+
+from appservice.actions import vouching
+from appservice.actions.guarding import can_redact
+from appservice.config import Config
+from appservice.routes.arrivals import POLICY, ROUTES
+from appservice.store.rooms import Room, RoomKind
+from appservice.store.unit import Unit
+from appservice.wire import membership, message, reaction, redaction
+from appservice.wire.event import Event
+from appservice.wire.message import Message, parse_message
+from appservice.wire.pledge import is_pledge_button, looks_like_pledge
+from appservice.wire.reaction import parse_reaction
+
+
+async def wanted(unit: Unit, config: Config, events: list[Event]) -> set[str]:
+    """Give the ids of the events that are to be journaled; the rest is chatter, and is never written anywhere."""
+    found: set[str] = set()
+    rooms: dict[str, Room | None] = {}
+    for event in events:
+        if event.type not in ROUTES or (event.sender == config.bot_mxid and event.type != membership.TYPE):
+            continue
+        if event.room_id not in rooms:
+            rooms[event.room_id] = await unit.rooms.get(event.room_id)
+        if await _is_wanted(unit, config, event, rooms[event.room_id], found):
+            found.add(event.event_id)
+    return found
+
+
+async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None, before: set[str]) -> bool:
+    if event.type == membership.TYPE:
+        return room is not None or event.state_key == config.bot_mxid
+    if room is None:
+        return False
+    if event.type in POLICY:
+        return room.kind is not RoomKind.DIRECT
+    match event.type:
+        case message.TYPE:
+            typed = parse_message(event.content)
+            if typed is None:
+                return False
+            if typed.edits is not None:
+                known = typed.edits in before or bool(await unit.inbox.known([typed.edits]))
+                return known or typed.body.startswith("!")
+            return room.kind is RoomKind.DIRECT or _is_addressed(typed)
+        case reaction.TYPE:
+            reacted = parse_reaction(event.content)
+            decides = reacted is not None and room.kind is RoomKind.DESK and reacted.key in (vouching.YES, vouching.NO)
+            return decides or (reacted is not None and is_pledge_button(reacted.key))
+        case redaction.TYPE:
+            redacts = event.redacts
+            if redacts is None:
+                return False
+            known = redacts in before or bool(await unit.inbox.known([redacts]))
+            if known or await unit.buys.card_by_event(redacts) is not None:
+                return True
+            return room.kind is not RoomKind.DIRECT and await can_redact(unit, config, room.subject, event.sender)
+        case _:
+            return True
+
+
+def _is_addressed(typed: Message) -> bool:
+    return typed.body.startswith("!") or (typed.reply_to is not None and looks_like_pledge(typed.body))

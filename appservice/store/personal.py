@@ -1,0 +1,148 @@
+"""What is kept about one person, as it stands in the tables: for `!mydata`."""
+
+from dataclasses import dataclass
+
+from appservice.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class PledgedUnits:
+    """What a member has pledged in one buy: firm units, flexible ones, and the highest price (minor units)."""
+
+    buy_id: str
+    product: str
+    status: str
+    units: int
+    flexible: int
+    maximum: int | None
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a member owes or owed for one buy; prices in minor units."""
+
+    id: str
+    buy_id: str
+    product: str
+    units: int
+    unit_price: int
+    total: int
+    currency: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A line of the ledger that is about a member."""
+
+    at: int
+    fact: str
+    buy_id: str | None
+    units: int
+    amount: int
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A vouch that waits for a decision: for a person (`is_code` False) or a code."""
+
+    at: int
+    why: str
+    is_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said once, and when."""
+
+    what: str
+    at: int
+
+
+class Personal:
+    """What is kept about people, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def aliases_of_sponsored(self, group_id: str, number: int) -> list[str]:
+        """Give the aliases of those for whom a member has vouched."""
+        rows = await self._connection.fetch(
+            "SELECT alias FROM member WHERE group_id = $1 AND sponsor = $2 AND alias IS NOT NULL ORDER BY number",
+            group_id, number,
+        )  # fmt: skip
+        return [row["alias"] for row in rows]
+
+    async def pledged(self, group_id: str, number: int) -> list[PledgedUnits]:
+        """Give what a member has pledged, by buy, oldest first."""
+        rows = await self._connection.fetch(
+            "SELECT b.id, p.name, b.status, b.currency, SUM(t.quantity) AS units, SUM(t.flex) AS flexible,"
+            " MAX(t.max_minor) AS maximum FROM tranche t JOIN group_buy b ON b.id = t.buy_id"
+            " JOIN product p ON p.id = b.product_id WHERE b.group_id = $1 AND t.number = $2"
+            " GROUP BY b.id, p.name, b.status, b.currency, b.opened_at ORDER BY b.opened_at, b.id",
+            group_id, number,
+        )  # fmt: skip
+        return [
+            PledgedUnits(
+                row["id"], row["name"], row["status"], row["units"], row["flexible"], row["maximum"], row["currency"]
+            )
+            for row in rows
+        ]
+
+    async def ordered(self, group_id: str, number: int) -> list[Ordered]:
+        """Give a member's orders, oldest first."""
+        rows = await self._connection.fetch(
+            "SELECT o.*, p.name FROM purchase_order o JOIN group_buy b ON b.id = o.buy_id"
+            " JOIN product p ON p.id = b.product_id WHERE b.group_id = $1 AND o.number = $2"
+            " ORDER BY o.created_at, o.id",
+            group_id, number,
+        )  # fmt: skip
+        return [
+            Ordered(
+                row["id"], row["buy_id"], row["name"], row["units"], row["unit_minor"], row["total_minor"],
+                row["currency"], row["created_at"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    async def booked(self, group_id: str, number: int) -> list[Booked]:
+        """Give the lines of the ledger that are about a member, in order."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM ledger WHERE group_id = $1 AND number = $2 ORDER BY seq", group_id, number
+        )
+        return [
+            Booked(row["at"], row["fact"], row["buy_id"], row["units"], row["amount_minor"], row["currency"])
+            for row in rows
+        ]
+
+    async def asked(self, group_id: str, number: int) -> list[Asked]:
+        """Give what a member has asked the concierges for and what is not decided yet."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM vouch WHERE group_id = $1 AND sponsor = $2 AND status = 'pending' ORDER BY created_at, id",
+            group_id, number,
+        )  # fmt: skip
+        return [Asked(row["created_at"], row["why"], row["kind"] == "code") for row in rows]
+
+    async def codes_expire_at(self, group_id: str, number: int) -> list[int]:
+        """Give when each live code of a member expires (ms)."""
+        rows = await self._connection.fetch(
+            "SELECT expires_at FROM code WHERE group_id = $1 AND maker = $2 AND status = 'live' ORDER BY expires_at",
+            group_id, number,
+        )  # fmt: skip
+        return [row["expires_at"] for row in rows]
+
+    async def said(self, subject: str) -> list[Said]:
+        """Give what was said once about a subject, or about one whose last words it is."""
+        rows = await self._connection.fetch(
+            "SELECT what, at FROM told WHERE subject = $1"
+            " OR substr(subject, length(subject) - length($2) + 1) = $2 ORDER BY at, what",
+            subject, f" {subject}",
+        )  # fmt: skip
+        return [Said(row["what"], row["at"]) for row in rows]
+
+    async def count_guesses(self, user_id: str) -> int:
+        """Count the wrong codes of a person that are remembered."""
+        count: int = await self._connection.fetchval("SELECT COUNT(*) FROM guess WHERE user_id = $1", user_id)
+        return count
