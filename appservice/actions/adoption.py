@@ -15,7 +15,7 @@ from appservice.domain.adoption import Person, Plan, plan
 from appservice.domain.alias import alias_key
 from appservice.domain.effect import CreateRoom, Inspect, Kick, Leave, SendEvent, SendState, Tell, Unlist
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.guarding import drift
+from appservice.domain.guarding import POWER_LEVELS, drift
 from appservice.domain.ids import GroupId, RoomId, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
@@ -44,8 +44,12 @@ async def ask(work: Work, room_id: RoomId, cap: int | None) -> Refusal | None:
     """Have a room looked at that an owner wants to have adopted; what would change is told to them then."""
     if await _is_ours(work, room_id):
         return await _go_on(work, room_id)
+    standing = await work.unit.adoptions.lock(room_id)
+    if standing is not None and standing.owner not in work.config.groups.owners:
+        await work.unit.adoptions.drop(room_id)
     wish = Wish(room_id, work.cause.sender, cap or work.config.groups.cap)
-    await _note_wish(work, wish)
+    if not await _note_wish(work, wish):
+        return refuse(Reason.UNADOPTABLE, why="asked")
     await work.owe(_look(work, wish), *acknowledge(work.cause, waiting=True))
     return None
 
@@ -63,9 +67,12 @@ async def confirm(work: Work, room_id: RoomId, cap: int | None) -> Refusal | Non
     return None
 
 
-async def _note_wish(work: Work, wish: Wish) -> None:
-    await work.unit.adoptions.save(wish, work.unit.now)
-    await work.unit.timers.set("adoption", wish.room_id, work.unit.now + STANDS_MS)
+async def _note_wish(work: Work, wish: Wish) -> bool:
+    """Note a wish, unless another owner's stands; tells whether it was noted."""
+    is_noted = await work.unit.adoptions.save(wish, work.unit.now)
+    if is_noted:
+        await work.unit.timers.set("adoption", wish.room_id, work.unit.now + STANDS_MS)
+    return is_noted
 
 
 def _look(work: Work, wish: Wish) -> Inspect:
@@ -229,7 +236,6 @@ async def _seat(work: Work, group: Group, person: Person) -> Member:
         number=number,
         alias=await aliases.give_friendly(work, group.id, number),
         joined_at=work.unit.now,
-        founding=True,
         name_key=alias_key(person.name) if person.name else None,
     )
 
@@ -239,7 +245,8 @@ async def _make_private(work: Work, group: Group, found: RoomState) -> None:
     assert group.room_id is not None
     rules = await rules_of(work, group, in_desk=False)
     for (type, key), content in drift(rules, found.contents()).items():
-        await work.owe(SendState(group.room_id, type, key, content))
+        reach = rules.reach if type == POWER_LEVELS else None
+        await work.owe(SendState(group.room_id, type, key, content, reach))
     if found.listed or found.aliases:
         await work.owe(Unlist(group.room_id, found.aliases, answer="addresses", subject=group.id))
 
@@ -250,7 +257,7 @@ async def _put_off(work: Work, group: Group, uninvited: Sequence[UserId]) -> Non
     for user_id in uninvited:
         wish = Waiting(group.id, user_id, asked_by=group.owner)
         await work.unit.waitlist.put(wish, work.unit.now)
-        await work.owe(Kick(group.room_id, user_id, reason="the invitation was taken back"))
+        await work.owe(Kick(group.room_id, user_id, reason="the invitation was taken back", invited_only=True))
 
 
 async def addresses_left(work: Work, group_id: GroupId, aliases: Sequence[str], *, listed: bool) -> None:

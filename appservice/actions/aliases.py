@@ -36,7 +36,7 @@ async def choose(work: Work, group_id: GroupId, user_id: UserId, alias: str) -> 
     is_new = not await work.unit.aliases.has(group_id, key, member.number)
     if is_new and await work.unit.aliases.count_of(group_id, member.number) >= MOST_ALIASES:
         return refuse(Reason.TOO_MANY_ALIASES, most=MOST_ALIASES)
-    if await _is_somebody_elses_name(work, group, member, key):
+    if await _is_somebody_elses_name(work, group, member, key) or await _is_shown(work, group, member, key):
         return refuse(Reason.ALIAS_TAKEN, alias=alias)
     if not await work.unit.aliases.give(group_id, key, member.number, alias, now):
         return refuse(Reason.ALIAS_TAKEN, alias=alias)
@@ -61,6 +61,12 @@ async def named(work: Work, group: Group, member: Member, name: str | None) -> N
     if passes and await work.unit.told.first(subject, f"like {key}", work.unit.now):
         await work.owe(Tell(member.user_id, notice(say.name_of_another(group))))
         await tell_desk(work, group, say.passes_for_another(member))
+
+
+async def _is_shown(work: Work, group: Group, member: Member, key: str) -> bool:
+    """Tell whether another member has this for a display name in the room."""
+    others = [other for other in await work.unit.groups.members(group.id) if other.user_id != member.user_id]
+    return any(other.takes_seat and other.name_key == key for other in others)
 
 
 async def _is_somebody_elses_name(work: Work, group: Group, member: Member, key: str) -> bool:

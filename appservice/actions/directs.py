@@ -12,15 +12,31 @@ from appservice.store.rooms import Direct, DirectStatus, Room, RoomKind
 MOST_DIRECT_ROOMS = 3
 """With one person; one is used, and the others are what their clients have made by accident."""
 
+MOST_AN_HOUR = 5
+"""So many invitations of one person are accepted in an hour."""
+HOUR_MS = 3_600_000
+ASKED = "direct room for"
+"""How the subject begins under which accepted invitations are noted."""
+
 
 async def accept(work: Work, room_id: RoomId, user_id: UserId) -> None:
     """Join the direct room to which a person has invited the bot. It is known from now on, so that nothing said
-    there is overlooked. Who has some already gets no more."""
-    if await work.unit.rooms.count_direct(user_id) >= MOST_DIRECT_ROOMS:
+    there is overlooked. Who has some already, or asks again and again, gets no more."""
+    has_enough = await work.unit.rooms.count_direct(user_id) >= MOST_DIRECT_ROOMS
+    if has_enough or await _asks_too_often(work, user_id):
         await decline(work, room_id)
         return
     await work.unit.rooms.add(Room(room_id, RoomKind.DIRECT, user_id))
     await work.owe(Join(room_id, answer="direct_joined", subject=user_id))
+
+
+async def _asks_too_often(work: Work, user_id: UserId) -> bool:
+    """Tell whether a person has had as many invitations accepted lately as one gets; note this one if not."""
+    asked = f"{ASKED} {user_id}"
+    if await work.unit.told.count(asked, work.unit.now - HOUR_MS) >= MOST_AN_HOUR:
+        return True
+    await work.unit.told.first(asked, f"direct room {work.cause.id}", work.unit.now)
+    return False
 
 
 async def decline(work: Work, room_id: RoomId) -> None:
@@ -74,6 +90,13 @@ async def heard(work: Work, user_id: UserId, room_id: RoomId) -> None:
     direct = await work.unit.rooms.direct(user_id)
     if direct is None or direct.room_id != room_id or direct.status is not DirectStatus.JOINED:
         await _use(work, user_id, room_id)
+
+
+async def lost(work: Work, user_id: UserId, room_id: RoomId) -> None:
+    """Leave a direct room in which the bot may not speak: it makes one of its own when there is more to say."""
+    room = await work.unit.rooms.get(room_id)
+    if room is not None and room.kind is RoomKind.DIRECT and room.subject == user_id:
+        await person_left(work, user_id, room_id)
 
 
 async def person_left(work: Work, user_id: UserId, room_id: RoomId) -> None:

@@ -64,8 +64,8 @@ async def sunset(work: Work, group_id: GroupId, *, confirmed: bool) -> Refusal |
 async def _let_nobody_in(work: Work, group: Group) -> None:
     """Take back invitations and codes, and send away who waits."""
     for member in await work.unit.groups.members(group.id):
-        if member.presence is Presence.INVITED:
-            await take_out(work, group, member, "the group is being closed")
+        if member.presence is Presence.INVITED and not group.is_beyond(member.power):
+            await take_out(work, group, member, "the group is being closed", invited_only=True)
     await work.unit.codes.end_all(group.id, "ended")
     for wish in await work.unit.waitlist.all(group.id):
         await work.unit.waitlist.drop(group.id, wish.user_id)

@@ -6,8 +6,9 @@ open. Last, when they have been told so, the bot leaves their direct room and wh
 
 from dataclasses import replace
 
-from appservice.actions import mydata, seats
+from appservice.actions import deciding, mydata, seats
 from appservice.actions.desk import note
+from appservice.actions.powers import forget_all_equals, forget_equal
 from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
@@ -15,7 +16,7 @@ from appservice.domain.effect import Kick, Leave, Tell, direct_lane
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import Status, Withdraw
 from appservice.domain.ids import GroupId, Number, UserId
-from appservice.domain.member import Member, is_erased
+from appservice.domain.member import Member, Presence, is_erased
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present.acknowledge import acknowledge
 from appservice.present.text import notice
@@ -72,6 +73,9 @@ async def look(work: Work, user_id: UserId) -> None:
         await _tell(work, user_id, sentence(refusal))
         return
     await _withdraw(work, known)
+    for group, member in known:  # somebody has invited them again meanwhile
+        if member is not None and member.presence is Presence.INVITED and not group.is_beyond(member.power):
+            await take_out(work, group, member, LEFT, invited_only=True)
     beyond = next((g for g, member in known if member and member.takes_seat and g.is_beyond(member.power)), None)
     if beyond is not None:
         await _wait(work, user_id, say.forget_leave_yourself(beyond), f"leave {beyond.id}")
@@ -117,6 +121,7 @@ async def purge(work: Work, group_id: GroupId) -> None:
     if not is_erased(owner):
         await _purge_one(work, group, owner, None)
     await work.unit.erasing.rest_of_group(group_id)
+    await forget_all_equals(work, group_id)
     await note(work, group_id, "purged")
 
 
@@ -135,17 +140,21 @@ async def _erase_in(work: Work, group: Group, user_id: UserId, member: Member | 
             if room_id is not None:
                 await work.unit.rooms.forget(room_id)
                 await work.owe(Leave(room_id))
+    if member is not None and group.is_beyond(member.power) and group.status is not GroupStatus.CLOSED:
+        await forget_equal(work, group, user_id)
+    await deciding.withdraw_of(work, group, user_id, member.number if member else None)
     await work.unit.erasing.in_group(group.id, user_id, member.number if member else None)
     if member is not None and member.number is not None:
         await note(work, group.id, "forgotten", number=member.number)
     await seats.advance(work, group)
 
 
-async def take_out(work: Work, group: Group, member: Member, reason: str) -> None:
-    """Remove a person from a group's room, and a concierge from its desk; the seat is free when it has happened."""
+async def take_out(work: Work, group: Group, member: Member, reason: str, *, invited_only: bool = False) -> None:
+    """Remove a person from a group's room, and a concierge from its desk; the seat is free when it has happened. With
+    `invited_only` who has come in meanwhile stays."""
     for room_id in (group.room_id, group.desk_id if member.power > 0 else None):
         if room_id is not None:
-            await work.owe(Kick(room_id, member.user_id, reason))
+            await work.owe(Kick(room_id, member.user_id, reason, invited_only))
 
 
 async def _groups_of(work: Work, user_id: UserId, *, lock: bool = True) -> list[_Standing]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from appservice.actions.desk import note, tell_desk
-from appservice.actions.powers import desk_power_levels, out_of_the_desk, power_levels
+from appservice.actions.powers import desk_power_levels, is_forgotten_equal, out_of_the_desk, power_levels
 from appservice.actions.seats import going_without_seat
 from appservice.actions.work import Work
 from appservice.config import Config
@@ -16,6 +16,7 @@ from appservice.domain.guarding import (
     Content,
     Rules,
     beyond,
+    level_of,
     restores,
     turns_encryption_on,
 )
@@ -64,10 +65,12 @@ async def judge(work: Work, group: Group, event: Event, rules: Rules) -> None:
         return
     if event.type == POWER_LEVELS and not state_key and not in_desk:
         await _accept_equals(work, group, event, rules)
+        if await _accept_stepping_down(work, group, event):
+            rules = await rules_of(work, group, in_desk=False)
     content = restores(rules, event.type, state_key, event.content)
     if content is None:
         return
-    await work.owe(_restoring(event, content))
+    await work.owe(_restoring(event, content, rules))
     if event.sender == work.config.bot_mxid or not await _first(work, group, event.event_id):
         return
     who = await somebody(work, group, event.sender)
@@ -76,12 +79,13 @@ async def judge(work: Work, group: Group, event: Event, rules: Rules) -> None:
         await tell_desk(work, group, say.restored(who.name, event.type, in_desk=in_desk))
 
 
-def _restoring(event: Event, content: Content) -> SendState | Redact:
+def _restoring(event: Event, content: Content, rules: Rules) -> SendState | Redact:
     """Give what puts a piece of state right. A tombstone is taken away: Synapse lets nobody send one that names no
     room, and clients would take it for one."""
     if event.type == TOMBSTONE:
         return Redact(event.room_id, event.event_id)
-    return SendState(event.room_id, event.type, event.state_key or "", content)
+    reach = rules.reach if event.type == POWER_LEVELS else None
+    return SendState(event.room_id, event.type, event.state_key or "", content, reach)
 
 
 async def _stay_encrypted(work: Work, group: Group, event: Event) -> None:
@@ -93,28 +97,56 @@ async def _stay_encrypted(work: Work, group: Group, event: Event) -> None:
 
 
 async def _accept_equals(work: Work, group: Group, event: Event, rules: Rules) -> None:
-    """Take those for owners who were given as much power as the bot has, since it cannot lower them: power levels
-    that say otherwise would be refused as a whole."""
-    who = await somebody(work, group, event.sender)
+    """Take those for owners who were given as much power as the bot has, since it cannot lower them. Who had it
+    before, and was forgotten, stays so."""
+    if event.sender == work.config.bot_mxid:
+        return
+    equals: list[Member] = []
     for user_id, level in beyond(rules, event.content).items():
-        if work.config.is_own_account(user_id):
-            continue
         known = await work.unit.groups.member(group.id, user_id)
-        member = replace(known or Member(group.id, UserId(user_id), Presence.LEFT), power=level)
+        is_forgotten = known is None and await is_forgotten_equal(work, group, user_id)
+        if not work.config.is_own_account(user_id) and not is_forgotten:
+            equals.append(replace(known or Member(group.id, UserId(user_id), Presence.LEFT), power=level))
+    if not equals:
+        return
+    who = await somebody(work, group, event.sender)
+    for member in equals:
         await work.unit.groups.save_member(member, work.unit.now)
-        await note(work, group.id, "owner_by_power", number=member.number, actor=who.number)
-        await tell_desk(work, group, say.beyond_me(who.name, called(member)))
+    for number in dict.fromkeys(member.number for member in equals):
+        await note(work, group.id, "owner_by_power", number=number, actor=who.number)
+    await tell_desk(work, group, say.beyond_me(who.name, [called(member) for member in equals]))
+
+
+async def _accept_stepping_down(work: Work, group: Group, event: Event) -> bool:
+    """Let somebody give up power that they have in an adopted room; the owner hands the group over instead."""
+    member = await work.unit.groups.member(group.id, event.sender)
+    if group.bot_power is None or member is None or event.sender == group.owner:
+        return False
+    power = max(0, int(Role.of(level_of(event.content, event.sender))))
+    if power >= member.power:
+        return False
+    await work.unit.groups.save_member(replace(member, power=power), work.unit.now)
+    await note(work, group.id, "stepped_down", actor=member.number)
+    await tell_desk(work, group, say.stepped_down(called(member)))
+    if power < Role.CONCIERGE:
+        await out_of_the_desk(work, group, event.sender)
+    return True
 
 
 async def invited_by_other(work: Work, group_id: GroupId, user_id: UserId, sender: UserId) -> None:
     """Take an invitation back by which somebody but the service would let a person in, unless they hold one of its
-    own; silently one that it has sent itself, for a seat that was given back meanwhile."""
+    own; silently one that it has sent itself, for a seat that was given back meanwhile. Who has as much power as the
+    bot cannot be kept out."""
     group = await work.unit.groups.lock(group_id)
     known = await work.unit.groups.member(group_id, user_id)
     holds_a_seat = known is not None and known.takes_seat
     if group.room_id is None or holds_a_seat or work.config.is_own_account(user_id):
         return
-    await work.owe(Kick(group.room_id, user_id, reason="only the service invites here"))
+    is_equal = group.is_beyond(known.power) if known else await is_forgotten_equal(work, group, user_id)
+    if is_equal:
+        await _invited_equal(work, group, known or Member(group_id, user_id, Presence.LEFT), sender)
+        return
+    await work.owe(Kick(group.room_id, user_id, reason="only the service invites here", invited_only=True))
     await going_without_seat(work, group_id, user_id)
     if sender == work.config.bot_mxid:
         return
@@ -123,6 +155,14 @@ async def invited_by_other(work: Work, group_id: GroupId, user_id: UserId, sende
     if await _first(work, group, f"invitation by {who.number}"):
         whom = called(known or Member(group_id, user_id, Presence.LEFT))
         await tell_desk(work, group, say.invitation_withdrawn(who.name, whom))
+
+
+async def _invited_equal(work: Work, group: Group, person: Member, sender: UserId) -> None:
+    """Tell the desk of an invitation that cannot be taken back."""
+    who = await somebody(work, group, sender)
+    if sender != work.config.bot_mxid and await _first(work, group, f"invitation beyond by {who.number}"):
+        whom = person.alias or say.A_PERSON
+        await tell_desk(work, group, say.invited_beyond_me(who.name, whom))
 
 
 async def at_the_desk(work: Work, group_id: GroupId, user_id: UserId) -> None:

@@ -47,13 +47,12 @@ async def _in_group(work: Work, group_id: GroupId, user_id: UserId) -> InGroup:
     if member is None or member.number is None:
         return InGroup(group, member, place)
     number, personal = member.number, unit.personal
-    sponsor = await unit.groups.member_by_number(group_id, member.sponsor) if member.sponsor else None
     return InGroup(
         group,
         member,
         place,
         aliases=await unit.aliases.of_member(group_id, number),
-        sponsor=sponsor.alias if sponsor else None,
+        was_vouched_for=member.sponsor is not None,
         sponsored=await personal.aliases_of_sponsored(group_id, number),
         asked=await personal.asked(group_id, number),
         codes_expire_at=await personal.codes_expire_at(group_id, number),

@@ -1,16 +1,18 @@
 """Concierges and owners: who has which power, in the room and in the desk."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 from appservice.actions.desk import note, number_of
 from appservice.actions.work import Work
-from appservice.domain.effect import Invite, Kick, SendState
+from appservice.domain.effect import Invite, Kick, SendState, Tell
 from appservice.domain.group import Group
 from appservice.domain.ids import GroupId, Number, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.matrix import rooms as building
 from appservice.present.acknowledge import acknowledge, answer
+from appservice.present.text import notice
 from appservice.present.words import groups as say
 
 POWER_LEVELS = "m.room.power_levels"
@@ -29,6 +31,7 @@ async def promote(work: Work, group_id: GroupId, user_id: UserId) -> Refusal | N
         await note(work, group_id, "concierge_added", number=member.number, actor=await _asker(work, group_id))
     await publish_powers(work, group)
     await work.owe(Invite(group.desk_id, user_id, answer="invited", subject=group.id))
+    await work.owe(Tell(user_id, notice(say.concierge_now(group))))
     return None
 
 
@@ -36,12 +39,17 @@ async def remove_concierge(work: Work, group_id: GroupId, user_id: UserId) -> Re
     """Make a concierge an ordinary member, and take them out of the desk at once."""
     group = await work.unit.groups.lock(group_id)
     member = await work.unit.groups.member(group_id, user_id)
+    if await work.unit.waitlist.lower(group_id, user_id):
+        waiting = member or Member(group_id, user_id, Presence.LEFT)
+        await work.owe(*acknowledge(work.cause), answer(work.cause, say.concierge_wish_taken_back(waiting, group)))
+        return None
     if member is None or Role.of(member.power) is not Role.CONCIERGE:
         return refuse(Reason.NO_CONCIERGE)
     await work.unit.groups.save_member(replace(member, power=0), work.unit.now)
     await note(work, group_id, "concierge_removed", number=member.number, actor=await _asker(work, group_id))
     await publish_powers(work, group)
     await out_of_the_desk(work, group, user_id)
+    await work.owe(Tell(user_id, notice(say.concierge_no_more(group))))
     await work.owe(*acknowledge(work.cause), answer(work.cause, say.concierge_removed(member, group)))
     return None
 
@@ -56,8 +64,9 @@ async def hand_over(work: Work, group_id: GroupId, user_id: UserId, *, confirmed
         return refuse(Reason.ALREADY_OWNER)
     former = await work.unit.groups.member(group_id, group.owner)
     stays = former is not None and group.is_beyond(former.power)
+    here = former is not None and former.presence is Presence.JOINED
     if not confirmed:
-        await work.owe(answer(work.cause, say.hand_over_asked(member, group, stays=stays)))
+        await work.owe(answer(work.cause, say.hand_over_asked(member, group, stays=stays, here=here)))
         return None
     if former is not None and not stays:
         power = Role.CONCIERGE if former.presence is Presence.JOINED else Role.MEMBER
@@ -70,7 +79,7 @@ async def hand_over(work: Work, group_id: GroupId, user_id: UserId, *, confirmed
     await publish_powers(work, after)
     if group.desk_id is not None and member.power < Role.CONCIERGE:
         await work.owe(Invite(group.desk_id, user_id, answer="invited", subject=group.id))
-    await work.owe(*acknowledge(work.cause), answer(work.cause, say.handed_over(member, group, stays=stays)))
+    await work.owe(*acknowledge(work.cause), answer(work.cause, say.handed_over(member, group, stays=stays, here=here)))
     await work.owe(say.owner_now(member, group))
     return None
 
@@ -78,7 +87,8 @@ async def hand_over(work: Work, group_id: GroupId, user_id: UserId, *, confirmed
 async def publish_powers(work: Work, group: Group) -> None:
     """Write into the room and the desk who may do what."""
     if group.room_id is not None:
-        await work.owe(SendState(group.room_id, POWER_LEVELS, "", await power_levels(work, group)))
+        levels = await power_levels(work, group)
+        await work.owe(SendState(group.room_id, POWER_LEVELS, "", levels, group.bot_power))
     if group.desk_id is not None:
         await work.owe(SendState(group.desk_id, POWER_LEVELS, "", await desk_power_levels(work, group)))
 
@@ -103,6 +113,32 @@ async def out_of_the_desk(work: Work, group: Group, user_id: UserId) -> None:
     """Remove a person from the desk."""
     if group.desk_id is not None:
         await work.owe(Kick(group.desk_id, user_id, reason="no longer a concierge"))
+
+
+# Who has as much power as the bot, and was forgotten
+
+
+async def forget_equal(work: Work, group: Group, user_id: UserId) -> None:
+    """Keep nothing of somebody who is forgotten, and whose power in the room stays, but a digest of their id."""
+    await work.unit.told.first(_forgotten(group.id), _digest(user_id), work.unit.now)
+
+
+async def is_forgotten_equal(work: Work, group: Group, user_id: str) -> bool:
+    """Tell whether a person was forgotten who has as much power in the room as the bot."""
+    return group.bot_power is not None and await work.unit.told.knows(_forgotten(group.id), _digest(user_id))
+
+
+async def forget_all_equals(work: Work, group_id: GroupId) -> None:
+    """Forget the digests as well."""
+    await work.unit.told.forget(_forgotten(group_id))
+
+
+def _forgotten(group_id: GroupId) -> str:
+    return f"forgotten equal {group_id}"
+
+
+def _digest(user_id: str) -> str:
+    return sha256(user_id.encode()).hexdigest()
 
 
 async def _asker(work: Work, group_id: GroupId) -> Number | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from appservice.actions import aliases, welcome
 from appservice.actions.desk import note, number_of, tell_desk
-from appservice.actions.powers import out_of_the_desk, publish_powers
+from appservice.actions.powers import is_forgotten_equal, out_of_the_desk, publish_powers
 from appservice.actions.work import Work
 from appservice.domain.admission import Seat, admit, enter
 from appservice.domain.effect import Invite, Kick, Tell
@@ -17,10 +17,12 @@ from appservice.domain.ids import GroupId, Number, RoomId, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present.text import notice
+from appservice.present.words import guarding as guarded
 from appservice.present.words import seats as say
 from appservice.store.waitlist import Waiting
 
-DAY_MS = 24 * 3_600_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 async def invite(work: Work, wish: Waiting) -> int | Refusal:
@@ -46,11 +48,12 @@ async def invite(work: Work, wish: Waiting) -> int | Refusal:
 async def _take(work: Work, group: Group, known: Member | None, wish: Waiting) -> Member:
     """Give a person a free seat, and let the invitation leave. Who was a member before keeps their sponsor: so nobody
     comes to stand below those whom they vouched for."""
-    is_owner = wish.user_id == group.owner
+    before = known or await _stranger(work, group, wish.user_id, Presence.INVITED)
+    power = int(Role.OWNER) if wish.user_id == group.owner else wish.power
     member = replace(
-        known or Member(group.id, wish.user_id, Presence.INVITED),
+        before,
         presence=Presence.INVITED,
-        power=Role.OWNER if is_owner else wish.power,
+        power=max(power, before.power) if group.is_beyond(before.power) else power,
         invited_by=wish.asked_by,
         sponsor=wish.sponsor if known is None or known.number is None else known.sponsor,
     )
@@ -67,6 +70,12 @@ async def _take(work: Work, group: Group, known: Member | None, wish: Waiting) -
     return member
 
 
+async def _stranger(work: Work, group: Group, user_id: UserId, presence: Presence) -> Member:
+    """Give a person as a member of whom nothing is known but, where it is so, that the bot cannot lower them."""
+    is_equal = group.bot_power is not None and await is_forgotten_equal(work, group, user_id)
+    return Member(group.id, user_id, presence, power=group.bot_power or 0 if is_equal else 0)
+
+
 async def advance(work: Work, group: Group) -> None:
     """Let those who wait have the seats that are free, in order; the group is locked."""
     while group.status is GroupStatus.OPEN and await work.unit.groups.seats_taken(group.id) < group.cap:
@@ -81,14 +90,16 @@ async def advance(work: Work, group: Group) -> None:
 
 async def invitation_expired(work: Work, group_id: GroupId, user_id: UserId) -> None:
     """Take back an invitation that was not answered in time. Its seat is free once the homeserver has done so: until
-    then they can still come in."""
+    then they can still come in. The one of somebody who has as much power as the bot stays."""
     group = await work.unit.groups.lock(group_id)
     member = await work.unit.groups.member(group_id, user_id)
     if member is None or member.presence is not Presence.INVITED or group.room_id is None:
         return
-    await work.owe(Kick(group.room_id, user_id, reason="the invitation has expired"))
+    stays = group.is_beyond(member.power)
+    if not stays:
+        await work.owe(Kick(group.room_id, user_id, reason="the invitation has expired", invited_only=True))
     if member.invited_by:
-        await work.owe(Tell(member.invited_by, notice(say.invitation_expired(member, group))))
+        await work.owe(Tell(member.invited_by, notice(say.invitation_expired(member, group, stays=stays))))
 
 
 async def invitation_failed(work: Work, group_id: GroupId, room_id: RoomId, user_id: UserId, errcode: str) -> None:
@@ -118,10 +129,11 @@ async def joined(work: Work, group_id: GroupId, user_id: UserId, name: str | Non
         await aliases.named(work, group, known, name)
         return
     found = enter(group, await work.unit.groups.seats_taken(group_id), known)
-    if found is not Seat.FREE:
+    before = known or await _stranger(work, group, user_id, Presence.JOINED)
+    if found is not Seat.FREE and not group.is_beyond(before.power):
         await _turn_away(work, group, user_id, found)
         return
-    member = replace(known or Member(group_id, user_id, Presence.JOINED), presence=Presence.JOINED)
+    member = replace(before, presence=Presence.JOINED)
     is_new = member.number is None
     if member.number is None:
         number = await work.unit.groups.next_number(group_id)
@@ -131,7 +143,10 @@ async def joined(work: Work, group_id: GroupId, user_id: UserId, name: str | Non
     await work.unit.waitlist.drop(group_id, user_id)
     await work.unit.timers.clear("forget", user_id)
     await work.unit.timers.clear("invitation", f"{group_id} {user_id}")
+    await work.unit.told.forget(_turned_away(group_id, user_id))
     await note(work, group_id, "joined", number=member.number)
+    if found is Seat.NONE:
+        await tell_desk(work, group, guarded.came_in_beyond_me(say.called(member), group))
     if known is not None and known.presence is Presence.INVITED and member.role is Role.CONCIERGE:
         actor = await number_of(work, group_id, member.invited_by or group.owner)
         await note(work, group_id, "concierge_added", number=member.number, actor=actor)
@@ -151,9 +166,11 @@ async def _turn_away(work: Work, group: Group, user_id: UserId, why: Seat | Refu
     known = await work.unit.groups.member(group.id, user_id)
     wish = Waiting(group.id, user_id, asked_by=user_id, sponsor=known.sponsor if known else None)
     await work.unit.waitlist.put(wish, work.unit.now, first=True)
-    await work.owe(Tell(user_id, notice(say.over_the_cap(group))))
     await note(work, group.id, "turned_away", number=known.number if known else None, cap=group.cap)
-    await tell_desk(work, group, say.turned_away(group))
+    if await work.unit.told.again(f"over the cap {group.id} {user_id}", "", work.unit.now, HOUR_MS):
+        await work.owe(Tell(user_id, notice(say.over_the_cap(group))))
+    if await work.unit.told.again(f"over the cap {group.id}", "", work.unit.now, HOUR_MS):
+        await tell_desk(work, group, say.turned_away(group))
 
 
 async def going_without_seat(work: Work, group_id: GroupId, user_id: UserId) -> None:
@@ -183,6 +200,8 @@ async def left(work: Work, group_id: GroupId, user_id: UserId, *, banned: bool =
         await work.unit.groups.save_member(replace(known, presence=gone), work.unit.now)
     else:
         await note(work, group_id, "banned" if banned else "left", number=known.number)
+        if known.number is not None:
+            await end_codes(work, group, known.number)
         await give_back(work, group, known, gone)
         await welcome.farewell(work, group, known)
 
@@ -198,6 +217,15 @@ async def give_back(work: Work, group: Group, known: Member, presence: Presence 
         await publish_powers(work, group)
         await out_of_the_desk(work, group, known.user_id)
     await advance(work, group)
+
+
+async def end_codes(work: Work, group: Group, maker: Number) -> int:
+    """End the codes of a member who must not bring anybody in any more, and count them; whoever calls this lets who
+    waits have their seats."""
+    ended = await work.unit.codes.end_of(group.id, maker, "ended")
+    for code_id in ended:
+        await work.unit.timers.clear("code", code_id)
+    return len(ended)
 
 
 def wish_of(work: Work, group_id: GroupId, user_id: UserId, sponsor: Number | None = None, power: int = 0) -> Waiting:

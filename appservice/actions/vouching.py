@@ -1,4 +1,7 @@
-"""Growing by word of mouth: vouching for a person, asking for a code, using one, and who may not vouch for now."""
+"""Growing by word of mouth: vouching for a person, asking for a code, using one, and who may not vouch for now.
+
+What the concierges make of it: `deciding`.
+"""
 
 from dataclasses import replace
 
@@ -6,20 +9,20 @@ from appservice.actions import seats
 from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.work import Work
 from appservice.domain.code import code_hash, code_text
-from appservice.domain.effect import SendEvent, Tell, TellCode
+from appservice.domain.effect import Tell, TellCode
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.ids import EventId, GroupId, Number, RoomId, UserId
+from appservice.domain.ids import GroupId, Number, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present.acknowledge import acknowledge, answer
-from appservice.present.text import edited, notice
+from appservice.present.text import notice
 from appservice.present.words import seats as say
-from appservice.present.words.refusals import refusal as sentence
 from appservice.store.unit import fresh_id
-from appservice.store.vouches import Code, Vouch, VouchStatus
-from appservice.wire import message, reaction
+from appservice.store.vouches import Code, Vouch
 
 YES, NO = "✅", "❌"
+PENDING_MS = 30 * seats.DAY_MS
+"""After this time without a decision a vouch is void."""
 CODE_MS = 7 * seats.DAY_MS
 MOST_CODES = 3
 """Live codes and codes asked for, for each person in a group."""
@@ -50,8 +53,7 @@ async def vouch(work: Work, group_id: GroupId, user_id: UserId, why: str) -> Ref
         return refuse(Reason.ALREADY_VOUCHED)
     if sum(other.sponsor == sponsor.number and not other.is_code for other in pending) >= MOST_PENDING:
         return refuse(Reason.TOO_MANY_VOUCHES, most=MOST_PENDING)
-    name = say.called(invitee) if invitee else user_id
-    await _ask(work, group, Vouch(fresh_id(), group_id, sponsor.number, user_id, why), sponsor, name)
+    await _ask(work, group, Vouch(fresh_id(), group_id, sponsor.number, user_id, why))
     return None
 
 
@@ -64,17 +66,17 @@ async def ask_code(work: Work, group_id: GroupId) -> Refusal | None:
     is_concierge = maker.role >= Role.CONCIERGE
     refusal = None if is_concierge else _may_vouch(work, maker)
     if refusal is None:
-        refusal = await _may_make_code(work, group)
+        refusal = await may_make_code(work, group)
     if refusal is not None:
         return refusal
     asked = sum(v.is_code and v.sponsor == maker.number for v in await work.unit.vouches.pending(group_id))
     if asked + await work.unit.codes.count_live(group_id, maker.number) >= MOST_CODES:
         return refuse(Reason.TOO_MANY_CODES, most=MOST_CODES)
     if is_concierge:
-        await _make_code(work, group, maker.number, maker.user_id)
+        await make_code(work, group, maker.number, maker.user_id)
         await work.owe(*acknowledge(work.cause))
     else:
-        await _ask(work, group, Vouch(fresh_id(), group_id, maker.number, None, ""), maker)
+        await _ask(work, group, Vouch(fresh_id(), group_id, maker.number, None, "", is_code=True))
     return None
 
 
@@ -89,7 +91,8 @@ def _may_vouch(work: Work, sponsor: Member | None) -> Refusal | None:
     return None
 
 
-async def _may_make_code(work: Work, group: Group) -> Refusal | None:
+async def may_make_code(work: Work, group: Group) -> Refusal | None:
+    """Refuse where no code can be made: it would keep a seat that there is not, or the group is too large."""
     if group.status is not GroupStatus.OPEN:
         return refuse(Reason.GROUP_CLOSING)
     limit = work.config.groups.code_limit
@@ -100,66 +103,26 @@ async def _may_make_code(work: Work, group: Group) -> Refusal | None:
     return None
 
 
-async def _ask(work: Work, group: Group, vouch: Vouch, sponsor: Member, name: str | None = None) -> None:
-    """Write a vouch down, put it before the concierges and tell the sponsor that it is there. `name` is how the person
-    is called: by id, or by alias if they were in the group before."""
+async def _ask(work: Work, group: Group, vouch: Vouch) -> None:
+    """Write a vouch down, put it before the concierges and tell the sponsor that it is there."""
     await work.unit.vouches.add(vouch, work.unit.now)
-    await tell_desk(work, group, say.vouched(sponsor, name, vouch.why), answer="vouch_line", subject=vouch.id)
+    await work.unit.timers.set("vouch", vouch.id, work.unit.now + PENDING_MS)
+    await post_line(work, group, vouch)
     await work.owe(*acknowledge(work.cause, waiting=True), answer(work.cause, say.passed_on(code=vouch.is_code)))
 
 
-async def line_posted(work: Work, vouch_id: str, desk_id: RoomId, event_id: EventId) -> None:
-    """Note which line in the desk asks for a decision, and offer the two answers on it."""
-    await work.unit.vouches.set_event(vouch_id, event_id)
-    for key in (YES, NO):
-        await work.owe(SendEvent(desk_id, reaction.TYPE, reaction.format_reaction(event_id, key)))
-
-
-async def decide(work: Work, event_id: EventId, *, approved: bool) -> None:
-    """Settle a vouch as a concierge has reacted in the desk; the first reaction counts."""
-    found = await work.unit.vouches.by_event(event_id)
-    if found is None:
-        return
-    group = await work.unit.groups.lock(found.group_id)
-    vouch = await work.unit.vouches.get(found.id)
-    concierge = await work.unit.groups.member(group.id, work.cause.sender)
-    if vouch is None or vouch.status is not VouchStatus.PENDING:
-        return
-    if concierge is None or concierge.number is None or concierge.role < Role.CONCIERGE:
-        return
+async def post_line(work: Work, group: Group, vouch: Vouch) -> None:
+    """Post the line in the desk that asks for a decision. The person is called by id, or by alias if they were in the
+    group before."""
     sponsor = await work.unit.groups.member_by_number(group.id, vouch.sponsor)
-    outcome = await _approve(work, group, vouch, sponsor) if approved else say.declined(sponsor)
-    if isinstance(outcome, Refusal):
-        await tell_desk(work, group, sentence(outcome))
-        return
-    status = VouchStatus.APPROVED if approved else VouchStatus.DECLINED
-    await work.unit.vouches.decide(vouch.id, status, concierge.number)
-    fact = ("code" if vouch.is_code else "vouch") + ("_approved" if approved else "_declined")
-    await note(work, group.id, fact, number=vouch.sponsor, actor=concierge.number)
-    line = notice(say.decided(outcome, concierge))
-    await work.owe(SendEvent(work.cause.room_id, message.TYPE, edited(event_id, line)))
-    if not approved:
-        await work.owe(Tell(sponsor.user_id, notice(say.vouch_declined(group, code=vouch.is_code))))
+    person: str | None = vouch.user_id
+    if vouch.user_id is not None:
+        known = await work.unit.groups.member(group.id, vouch.user_id)
+        person = say.called(known) if known else vouch.user_id
+    await tell_desk(work, group, say.vouched(sponsor, person, vouch.why), answer="vouch_line", subject=vouch.id)
 
 
-async def _approve(work: Work, group: Group, vouch: Vouch, sponsor: Member) -> str | Refusal:
-    """Do what a vouch asked for; gives how it came out for the desk. A refusal leaves a code's vouch pending."""
-    if vouch.user_id is None:
-        refusal = await _may_make_code(work, group)
-        if refusal is not None:
-            return refusal
-        await _make_code(work, group, vouch.sponsor, sponsor.user_id)
-        return say.code_approved(sponsor)
-    wish = replace(seats.wish_of(work, group.id, vouch.user_id, vouch.sponsor), asked_by=sponsor.user_id)
-    place = await seats.invite(work, wish)
-    if isinstance(place, Refusal):
-        await work.owe(Tell(sponsor.user_id, notice(say.vouch_in_vain(group, sentence(place)))))
-        return f"{say.vouch_of(sponsor)}: {sentence(place)}"
-    await work.owe(Tell(sponsor.user_id, notice(say.vouch_approved(group, place))))
-    return say.approved(sponsor, place)
-
-
-async def _make_code(work: Work, group: Group, maker: Number, user_id: UserId) -> None:
+async def make_code(work: Work, group: Group, maker: Number, user_id: UserId) -> None:
     """Reserve a seat for whoever will bring the code, and hand the code to its maker."""
     code = Code(fresh_id(10), group.id, maker)
     expires_at = work.unit.now + CODE_MS
@@ -220,16 +183,20 @@ async def redeem(work: Work, code: str) -> Refusal | None:
 
 
 async def suspend(work: Work, group_id: GroupId, number: Number, why: str | None) -> Refusal | None:
-    """Take a member's right to vouch away, with a reason, or give it back (None)."""
-    await work.unit.groups.lock(group_id)
-    group = await work.unit.groups.get(group_id)
+    """Take a member's right to vouch away, with a reason and with the codes that they have, or give it back (None)."""
+    group = await work.unit.groups.lock(group_id)
     member = await work.unit.groups.member_by_number(group_id, number)
+    if why is None and member.suspended is None:
+        return refuse(Reason.NOT_SUSPENDED)
     await work.unit.groups.save_member(replace(member, suspended=why), work.unit.now)
     actor = await number_of(work, group_id, work.cause.sender)
     await note(work, group_id, "suspended" if why else "unsuspended", number=number, actor=actor)
-    told = say.suspended(group, why) if why else say.unsuspended(group)
+    codes = await seats.end_codes(work, group, number) if why else 0
+    told = say.suspended(group, why, codes) if why else say.unsuspended(group)
     await work.owe(Tell(member.user_id, notice(told)))
     await work.owe(
         *acknowledge(work.cause), answer(work.cause, say.suspension_noted(member, suspended=why is not None))
     )
+    if codes:
+        await seats.advance(work, group)
     return None

@@ -13,7 +13,7 @@ _ALIAS = "!alias Otter"
 
 
 async def _alias(work: Work, call: Call) -> Refusal | None:
-    found = await one_group(work, call, Role.MEMBER, call.words(), call_example("alias", call))
+    found = await one_group(work, call, Role.MEMBER, call.words(), call_example("alias", call), free_text=True)
     if isinstance(found, Refusal):
         return found
     group, member, words = found

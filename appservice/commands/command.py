@@ -18,6 +18,7 @@ EVERYWHERE = frozenset(Place)
 PRIVATE = frozenset({Place.DIRECT, Place.DESK})
 LONGEST_EXAMPLE = 200
 MOST_ALIAS_WORDS = 8
+_QUOTES = ('"', "”", "“")
 _TOKEN = re.compile(r'"([^"]*)"|[“„]([^“”]*)[”“]|(\S+)')
 
 
@@ -37,7 +38,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing that people can type. `role` is the least that a person must be; `usage` shows examples."""
+    """One thing that people can type. `role` is the least that a person must be; `usage` shows examples.
+    `while_closing`: it works in a group that is being closed, too."""
 
     name: str
     usage: str
@@ -46,6 +48,7 @@ class Command:
     run: Callable[[Work, Call], Awaitable[Refusal | None]]
     places: frozenset[Place] = EVERYWHERE
     for_listed_owners: bool = False
+    while_closing: bool = False
 
 
 _OPEN = (GroupStatus.OPEN,)
@@ -78,17 +81,25 @@ async def one_group(
     statuses: Collection[GroupStatus] = _OPEN,
     *,
     owned: bool = False,
+    free_text: bool = False,
 ) -> tuple[Group, Member, list[str]] | Refusal:
     """Give the one group that a command is about, who the person is in it, and the words without its name.
 
-    By direct message the group's id (or name) may be the last word.
+    By direct message the group's id (or name) may be the last word; where the words may be about anything
+    (`free_text`), the name only in quotes.
     """
-    groups = await my_groups(work, call, role, statuses, owned=owned)
+    known = await my_groups(work, call, role, {*statuses, GroupStatus.CLOSING}, owned=owned)
+    groups = [(group, member) for group, member in known if group.status in statuses]
     if call.place is Place.DIRECT and words:
-        named = [(g, m) for g, m in groups if fold(words[-1]) in (g.id, fold(g.name))]
+        by_name = not free_text or call.rest.endswith(_QUOTES)
+        named = _named(groups, words[-1], by_name=by_name)
         if len(named) == 1:
             return (*named[0], list(words[:-1]))
+        if not named and _named(known, words[-1], by_name=by_name):
+            return refuse(Reason.GROUP_CLOSING)
     match groups:
+        case [] if known:
+            return refuse(Reason.GROUP_CLOSING)
         case [(group, member)]:
             return group, member, list(words)
         case []:
@@ -96,6 +107,12 @@ async def one_group(
         case _:
             choices = [(group.name, group.id, f"{example[:60]} {group.id}") for group, _ in groups]
             return refuse(Reason.WHICH_GROUP, choices=choices)
+
+
+def _named(groups: Sequence[tuple[Group, Member]], word: str, *, by_name: bool) -> list[tuple[Group, Member]]:
+    """Give those of the groups whose id, or name, a word is."""
+    typed = fold(word)
+    return [(g, m) for g, m in groups if typed == g.id or (by_name and typed == fold(g.name))]
 
 
 def _not_allowed(role: Role) -> Refusal:

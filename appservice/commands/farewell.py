@@ -57,8 +57,8 @@ async def _sunset(work: Work, call: Call) -> Refusal | None:
 
 _DIRECT = frozenset({Place.DIRECT})
 COMMANDS = (
-    Command("leave", _LEAVE, "leave the group", Role.MEMBER, _leave, _DIRECT),
+    Command("leave", _LEAVE, "leave the group", Role.MEMBER, _leave, _DIRECT, while_closing=True),
     Command("mydata", _MYDATA, "get a file with all that I keep about you", Role.STRANGER, _mydata, PRIVATE),
-    Command("forget", _FORGET, "leave all groups, and have erased who you are", Role.STRANGER, _forget, _DIRECT),
-    Command("sunset", _SUNSET, "close the group for good", Role.OWNER, _sunset, PRIVATE),
+    Command("forget", _FORGET, "leave all groups, and have erased who you are", Role.STRANGER, _forget, PRIVATE),
+    Command("sunset", _SUNSET, "close the group for good", Role.OWNER, _sunset, PRIVATE, while_closing=True),
 )

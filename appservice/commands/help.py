@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from appservice.actions.work import Work
 from appservice.commands.command import Call, Command, my_groups
-from appservice.domain.member import Role
+from appservice.domain.group import Group, GroupStatus
+from appservice.domain.member import Member, Role
 from appservice.domain.refusal import Refusal
 from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.words.guide import help_text
@@ -15,14 +16,23 @@ def help_command(others: Sequence[Command]) -> Command:
 
     async def run(work: Work, call: Call) -> Refusal | None:
         groups = await my_groups(work, call, Role.MEMBER)
-        role = max((member.role for _, member in groups), default=Role.STRANGER)
+        closing = await my_groups(work, call, Role.MEMBER, (GroupStatus.CLOSING,))
+        role, role_in_closing = _highest(groups), _highest([*groups, *closing])
         listed = work.cause.sender in work.config.groups.owners
-        lines = [(c.usage, c.summary) for c in others if _may(c, role, listed) and call.place in c.places]
-        text = help_text(lines, joined=bool(groups))
+        lines = [
+            (c.usage, c.summary)
+            for c in others
+            if _may(c, role_in_closing if c.while_closing else role, listed) and call.place in c.places
+        ]
+        text = help_text(lines, joined=bool(groups or closing))
         await work.owe(*acknowledge(work.cause), answer(work.cause, text))
         return None
 
     return Command("help", "!help", "show what you can do here", Role.STRANGER, run)
+
+
+def _highest(groups: Sequence[tuple[Group, Member]]) -> Role:
+    return max((member.role for _, member in groups), default=Role.STRANGER)
 
 
 def _may(command: Command, role: Role, listed: bool) -> bool:

@@ -1,6 +1,7 @@
 """The one table of commands, and how a typed line finds its command."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
 from appservice.actions.work import Work
@@ -9,6 +10,7 @@ from appservice.commands.command import Call, Command
 from appservice.commands.help import help_command
 from appservice.domain.cause import Place
 from appservice.domain.effect import Redact
+from appservice.domain.ids import EventId
 from appservice.domain.refusal import Reason, refuse
 
 _OTHERS = (
@@ -29,20 +31,32 @@ async def run(work: Work, name: str, call: Call) -> None:
             await work.owe(_removal(work))
         return
     if call.place not in command.places:
-        await _wrong_place(work, command, call)
+        await _wrong_place(work, command, call.place)
         return
     refusal = await command.run(work, call)
     if refusal is not None:
         await work.refuse(refusal)
 
 
-async def _wrong_place(work: Work, command: Command, call: Call) -> None:
+async def edited(work: Work, name: str, original: EventId) -> bool:
+    """Remove a message that became by an edit in the group what would expose people there, and its first version;
+    tells whether it was so. Anybody can name any event in an edit: only their own is removed."""
+    found = next(iter(get_close_matches(name.lower(), TABLE, n=1)), None)
+    if found is None or Place.GROUP in TABLE[found].places:
+        return False
+    await _wrong_place(work, TABLE[found], Place.GROUP)
+    removal = _removal(work)
+    await work.owe(replace(removal, event_id=original, by=work.cause.sender))
+    return True
+
+
+async def _wrong_place(work: Work, command: Command, place: Place) -> None:
     """Refuse a command that would expose people in the group, and remove it there."""
-    if call.place is Place.GROUP:
-        await work.refuse(refuse(Reason.WRONG_PLACE, command=command.name))
+    if place is Place.GROUP:
+        await work.refuse(refuse(Reason.WRONG_PLACE, command=command.name, desk=command.places == {Place.DESK}))
         await work.owe(_removal(work))
     else:
-        await work.refuse(refuse(Reason.OTHER_PLACE, command=command.name))
+        await work.refuse(refuse(Reason.OTHER_PLACE, command=command.name, desk=command.places == {Place.DESK}))
 
 
 def _removal(work: Work) -> Redact:

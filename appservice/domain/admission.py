@@ -28,14 +28,15 @@ def parse_user_id(text: str) -> UserId | None:
 def enter(group: Group, seats_taken: int, person: Member | None) -> Seat | Refusal:
     """Tell what a person finds who is about to enter, or has just entered: a seat of their own, a free one, or none.
 
-    `seats_taken` counts joined members, standing invitations and live codes, read under the group's lock. Who was in
-    the room when it was adopted never loses their place. An adopted room takes people in while its desk is being made.
+    `seats_taken` counts joined members, standing invitations and live codes, read under the group's lock. Who has a
+    seat never loses it here, also where more are taken than the cap has, as in a room that was adopted. Such a room
+    takes people in while its desk is being made.
     """
     if group.status in (GroupStatus.CLOSING, GroupStatus.CLOSED):
         return refuse(Reason.GROUP_CLOSING)
     if person is not None and person.presence is Presence.BANNED:
         return refuse(Reason.BANNED)
-    if person is not None and (person.takes_seat or person.founding):
+    if person is not None and person.takes_seat:
         return Seat.FREE
     return Seat.FREE if seats_taken < group.cap else Seat.NONE
 

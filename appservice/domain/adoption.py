@@ -14,6 +14,8 @@ from appservice.domain.text import LONGEST_NAME, clean_name
 
 MOST_MEMBERS = 500
 """A room with more people in it is not adopted."""
+MOST_POWER = 1_000_000
+"""Where the bot has more, a room is not adopted: others could have more than the database holds."""
 VERSIONS = ("10", "11", "12")
 """Room versions that are adopted; from 12 on only where the service itself has made the room."""
 _KEPT = (
@@ -138,9 +140,11 @@ def plan(room: Room, bot: UserId, owner: UserId, cap: int, is_own: Callable[[str
     people = [_person(room, one, bot_power) for one in room.members if not is_own(one.user_id)]
     joined = [_as_owner(one) if one.user_id == owner else one for one in people if one.presence is Presence.JOINED]
     invited = [one for one in people if one.presence is Presence.INVITED]
+    fixed = [one for one in invited if bot_power is not None and one.power >= bot_power]  # cannot be taken back
+    invited = [*fixed, *(one for one in invited if one not in fixed)]
     if len(joined) > MOST_MEMBERS:
         return refuse(Reason.UNADOPTABLE, why="people", most=MOST_MEMBERS)
-    free = max(0, cap - len(joined))
+    free = max(len(fixed), cap - len(joined))
     outside = [one for one in people if one.presence is Presence.BANNED]
     outside += _not_there(room, bot, bot_power, {one.user_id for one in people})
     return Plan(
@@ -175,6 +179,8 @@ def _powerless(room: Room, bot: UserId, owner: UserId) -> Refusal | None:
         return refuse(Reason.UNADOPTABLE, why="owner")
     if bot in room.creators:
         return None
+    if _level(room, bot) > MOST_POWER:
+        return refuse(Reason.UNADOPTABLE, why="much", level=_level(room, bot), most=MOST_POWER)
     level, needed = _level(room, bot), max(int(Role.OWNER), _highest(_content(room, guarding.POWER_LEVELS)))
     return refuse(Reason.UNADOPTABLE, why="power", level=level, needed=needed) if level < needed else None
 

@@ -30,12 +30,17 @@ class SendEvent:
 
 @dataclass(frozen=True, slots=True)
 class SendState:
-    """Set a state event."""
+    """Set a state event.
+
+    Power levels with a `reach` leave everybody as they are in the room then who has that much there, or more: the bot
+    cannot lower them, and the homeserver would refuse all of it.
+    """
 
     room_id: RoomId
     type: str
     state_key: str
     content: Content
+    reach: int | None = None
 
     @property
     def lane(self) -> str:
@@ -57,11 +62,12 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Redact:
-    """Remove an event."""
+    """Remove an event; with `by`, only if that person has sent it."""
 
     room_id: RoomId
     event_id: EventId
     reason: str | None = None
+    by: UserId | None = None
 
     @property
     def lane(self) -> str:
@@ -139,11 +145,13 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Kick:
-    """Remove a person from a room, or take back an invitation."""
+    """Remove a person from a room, or take back an invitation; with `invited_only` nothing is done to who has come
+    in."""
 
     room_id: RoomId
     user_id: UserId
     reason: str
+    invited_only: bool = False
 
     @property
     def lane(self) -> str:

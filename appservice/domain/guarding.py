@@ -30,11 +30,13 @@ GUARDED = (
     "m.space.child",
     "m.space.parent",
     "im.vector.modular.widgets",
+    "m.widget",
     "io.element.widgets.layout",
+    "m.room.retention",
 )
 """Policy events: only the service may send them; in an adopted room others may be able to, and are corrected."""
 
-_KEYED = (THIRD_PARTY_INVITE, "m.space.child", "m.space.parent", "im.vector.modular.widgets")
+_KEYED = (THIRD_PARTY_INVITE, "m.space.child", "m.space.parent", "im.vector.modular.widgets", "m.widget")
 """Those whose state key says which one of several it is; all others mean something with an empty key only."""
 _CLOSED: Mapping[str, Content] = {
     JOIN_RULES: {"join_rule": "invite"},
@@ -89,6 +91,12 @@ def beyond(rules: Rules, power_levels: Content) -> dict[str, int]:
     levels = {user: _level(level, 0) for user, level in found.items()}
     high = {user: level for user, level in levels.items() if level >= rules.reach}
     return {user: level for user, level in high.items() if level > _level(wanted.get(user), 0)}
+
+
+def level_of(power_levels: Content, user_id: str) -> int:
+    """Give the power level that a person has by a room's power levels."""
+    default = _level(power_levels.get("users_default"), 0)
+    return _level(_mapping(power_levels, "users").get(user_id), default)
 
 
 def turns_encryption_on(rules: Rules, type: str, state_key: str, content: Content) -> bool:

@@ -54,7 +54,7 @@ class Member:
     """A person known to a group. `number` and `alias` exist from the first joining on.
 
     `sponsor` is the number of who vouched for them, `joined_at` (ms) their first joining, `suspended` why they may not
-    vouch, `founding` whether they were in the room when it was adopted, `name_key` the folded form of their display
+    vouch, `name_key` the folded form of their display
     name in the room.
     """
 
@@ -68,7 +68,6 @@ class Member:
     sponsor: Number | None = None
     joined_at: int | None = None
     suspended: str | None = None
-    founding: bool = False
     name_key: str | None = None
 
     @property

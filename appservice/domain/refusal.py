@@ -30,6 +30,7 @@ class Reason(StrEnum):
     BAD_CODE = "bad_code"
     UNKNOWN_COMMAND = "unknown_command"
     NOT_UNDERSTOOD = "not_understood"
+    STRANGER = "stranger"
     # about what it names
     NO_GROUP = "no_group"
     WHICH_GROUP = "which_group"
@@ -65,6 +66,9 @@ class Reason(StrEnum):
     # about vouching
     TOO_NEW = "too_new"
     SUSPENDED = "suspended"
+    NOT_SUSPENDED = "not_suspended"
+    DECIDES_THEMSELVES = "decides_themselves"
+    ONE_AT_A_TIME = "one_at_a_time"
     TOO_MANY_VOUCHES = "too_many_vouches"
     ALREADY_VOUCHED = "already_vouched"
     TOO_MANY_CODES = "too_many_codes"

@@ -7,6 +7,8 @@ from appservice.domain.ids import Number
 from appservice.domain.member import Member, Presence, Role
 
 _INDENT = "  "
+_DEEPEST = 20
+"""Who stands deeper is indented no further: the lines of a long chain would be nothing but spaces."""
 
 
 def branches(members: Iterable[Member]) -> list[str]:
@@ -21,7 +23,7 @@ def branches(members: Iterable[Member]) -> list[str]:
     ahead: list[tuple[Number, int]] = [(number, 0) for number in reversed(below[None])]
     while ahead:
         number, depth = ahead.pop()
-        lines.append(_INDENT * depth + _line(known[number]))
+        lines.append(_INDENT * min(depth, _DEEPEST) + _line(known[number]))
         ahead += [(one, depth + 1) for one in reversed(below[number])]
     return lines
 

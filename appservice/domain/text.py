@@ -1,9 +1,11 @@
 """What a name may be: one line of visible text."""
 
+import re
 import unicodedata
 
 LONGEST_NAME = 80
 _SHOWN = frozenset("LNPSM")
+_USER_ID = re.compile(r"@[^\s:@]+:[\w.-]+(?::\d+)?|@[^\s:@]+:\[[0-9A-Fa-f:.]+\](?::\d+)?")
 
 
 def clean_name(text: str, longest: int = LONGEST_NAME) -> str | None:
@@ -15,6 +17,11 @@ def clean_name(text: str, longest: int = LONGEST_NAME) -> str | None:
     kept = "".join(" " if char.isspace() else char for char in normal if _visible(char))
     name = " ".join(kept.split())
     return name if 0 < len(name) <= longest and any(_base(char) for char in name) else None
+
+
+def without_ids(text: str) -> str:
+    """Give what a person wrote as others may read it: without Matrix ids."""
+    return _USER_ID.sub("(an id)", text)
 
 
 def fold(text: str) -> str:

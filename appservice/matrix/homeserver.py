@@ -30,6 +30,14 @@ class HomeserverError(Exception):
         return self.status in (0, 401, 408, 425, 429) or self.status >= 500
 
 
+class DirectRoomLost(HomeserverError):
+    """The bot may not speak in a person's direct room: they have muted or banned it there."""
+
+    def __init__(self, user_id: str, room_id: str, error: HomeserverError) -> None:
+        super().__init__(error.status, error.errcode, "the bot may not speak in the direct room")
+        self.user_id, self.room_id = user_id, room_id
+
+
 class _Api(HTTPAPI):
     """mautrix's API, but an error keeps what the homeserver said of waiting."""
 
@@ -105,6 +113,15 @@ class Homeserver:
             raise
         name = answer.get("displayname")
         return name if isinstance(name, str) else None
+
+    async def is_unknown(self, user_id: str) -> bool:
+        """Tell whether a homeserver says that it has no such account; Synapse invites those without a word. False
+        where that cannot be told."""
+        try:
+            await self._call(Method.GET, Path.v3.profile[user_id])
+        except HomeserverError as error:
+            return error.status == 404
+        return False
 
     async def versions(self) -> dict[str, Any]:
         """Give what the homeserver says of itself."""

@@ -23,8 +23,9 @@ from appservice.domain.effect import (
     TellFile,
     Unlist,
 )
+from appservice.domain.guarding import POWER_LEVELS, Rules, beyond
 from appservice.domain.ids import RoomId
-from appservice.matrix.homeserver import Homeserver, HomeserverError
+from appservice.matrix.homeserver import DirectRoomLost, Homeserver, HomeserverError
 from appservice.matrix.rooms import REQUEST
 
 log = logging.getLogger("coterie.sender")
@@ -69,18 +70,23 @@ class Sender:
             case TellCode(user_id, code_id, content):
                 said = _with_code(content, self._code_of(code_id))
                 return {"event_id": await self._tell(user_id, said, id, secret=True)}
-            case SendState(room_id, type, state_key, content):
+            case SendState(room_id, type, state_key, content, reach):
+                if reach is not None:
+                    content = await self._sparing(room_id, content, reach)
                 return {"event_id": await hs.set_state(room_id, type, state_key, content)}
             case Pin(room_id, pinned, unpinned):
                 return await self._pin(room_id, pinned, set(unpinned))
-            case Redact(room_id, event_id, reason):
-                await hs.redact(room_id, event_id, reason, id)
+            case Redact(room_id, event_id, reason, by):
+                if by is None or await self._is_by(room_id, event_id, by):
+                    await hs.redact(room_id, event_id, reason, id)
                 return {}
             case CreateRoom(request):
                 return {"room_id": await self._create(dict(request), id)}
             case Invite(room_id, user_id, _, _, is_direct):
                 return await self._invite(room_id, user_id, is_direct)
-            case Kick(room_id, user_id, reason):
+            case Kick(room_id, user_id, reason, invited_only):
+                if invited_only and not await self._is_invited(room_id, user_id):
+                    return {}
                 return await self._kick(room_id, user_id, reason)
             case Join(room_id, _, user_id):
                 return await self._join(room_id, user_id)
@@ -95,11 +101,25 @@ class Sender:
             case _:
                 assert_never(effect)
 
+    async def _is_by(self, room_id: str, event_id: str, user_id: str) -> bool:
+        try:
+            event = await self._homeserver.event(room_id, event_id)
+        except HomeserverError as error:
+            if error.status in (403, 404):
+                return False
+            raise
+        return event.get("sender") == user_id
+
     async def _tell(self, user_id: str, content: Any, id: str, *, secret: bool = False) -> str:
         direct_id = await self._direct_room_of(user_id)
         if direct_id is None:
             raise HomeserverError(0, "NO_DIRECT_ROOM", "the direct room is not there yet")
-        return await self._send(direct_id, "m.room.message", content, id, secret=secret)
+        try:
+            return await self._send(direct_id, "m.room.message", content, id, secret=secret)
+        except HomeserverError as error:
+            if error.status in (403, 404):
+                raise DirectRoomLost(user_id, direct_id, error) from error
+            raise
 
     async def _file(self, name: str, mimetype: str, data: bytes, body: str) -> dict[str, Any]:
         """Upload a file, and give the message that shows it; a repeat uploads again, but the message is sent once."""
@@ -114,6 +134,12 @@ class Sender:
             if error.errcode == "M_DUPLICATE_ANNOTATION":  # the same reaction is there already
                 return ""
             raise
+
+    async def _sparing(self, room_id: str, power_levels: Mapping[str, Any], reach: int) -> dict[str, Any]:
+        """Give power levels that take nothing from anybody else whom the bot cannot lower."""
+        found = beyond(Rules(power_levels, reach=reach), await self._homeserver.state(room_id, POWER_LEVELS))
+        spared = {user: level for user, level in found.items() if user != self._homeserver.bot}
+        return {**power_levels, "users": {**power_levels["users"], **spared}}
 
     async def _pin(self, room_id: str, pinned: str | None, unpinned: set[str]) -> Outcome:
         """Read, change and write the pins: concierges pin too."""
@@ -143,6 +169,8 @@ class Sender:
             if is_direct:
                 content = {"membership": "invite", "is_direct": True}
                 await self._homeserver.set_state(room_id, "m.room.member", user_id, content)
+            elif await self._homeserver.is_unknown(user_id):
+                raise HomeserverError(404, "M_NOT_FOUND", "there is no such account")
             else:
                 await self._homeserver.invite(room_id, user_id)
         except HomeserverError as error:
@@ -150,6 +178,10 @@ class Sender:
                 return {"user_id": user_id}
             raise
         return {"user_id": user_id}
+
+    async def _is_invited(self, room_id: str, user_id: str) -> bool:
+        standing = await self._homeserver.state(room_id, "m.room.member", user_id)
+        return standing.get("membership") == "invite"
 
     async def _kick(self, room_id: str, user_id: str, reason: str) -> Outcome:
         try:
@@ -220,6 +252,9 @@ def _is_gone(event: Mapping[str, Any]) -> bool:
 def _shortened(event: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is asked of a state event; of a member only where they stand and what they are called."""
     short = {key: event[key] for key in _KEPT_OF_STATE if key in event}
+    removal = (event.get("unsigned") or {}).get("redacted_because")
+    if isinstance(removal, dict):
+        short["redacted_by"] = removal.get("sender")
     if event.get("type") == "m.room.member":
         content = event["content"]
         short["content"] = {key: content[key] for key in _KEPT_OF_MEMBER if key in content}

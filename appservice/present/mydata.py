@@ -32,7 +32,7 @@ class InGroup:
     member: Member | None
     place: int | None = None
     aliases: Sequence[str] = ()
-    sponsor: str | None = None
+    was_vouched_for: bool = False
     sponsored: Sequence[str] = ()
     asked: Sequence[Asked] = ()
     codes_expire_at: Sequence[int] = ()
@@ -84,8 +84,7 @@ def _in_group(part: InGroup) -> Mapping[str, Any]:
         "role": _ROLES[Role.of(member.power)] if member and member.takes_seat else None,
         "joined_at": _time(member.joined_at) if member and member.joined_at is not None else None,
         "display_name_as_compared": member.name_key if member else None,
-        "was_there_when_the_room_was_adopted": member.founding if member else False,
-        "sponsor": part.sponsor,
+        "was_vouched_for": part.was_vouched_for,
         "sponsored": list(part.sponsored),
         "vouching_suspended_because": _without_ids(member.suspended) if member and member.suspended else None,
         "place_on_the_waitlist": part.place,

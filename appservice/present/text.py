@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+LARGEST_PAGE = 12_000
+"""Bytes of a part of a long list, as HTML."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -30,6 +33,20 @@ def edited(event_id: str, content: dict[str, Any]) -> dict[str, Any]:
         "m.new_content": content,
         "m.relates_to": {"rel_type": "m.replace", "event_id": event_id},
     }
+
+
+def pages(lines: Sequence[str]) -> list[list[str]]:
+    """Give lines as they fit into messages: with its HTML, none is too large for an event."""
+    found: list[list[str]] = [[]]
+    size = 0
+    for line in lines:
+        length = len(esc(line).encode()) + 1
+        if found[-1] and size + length > LARGEST_PAGE:
+            found.append([])
+            size = 0
+        found[-1].append(line)
+        size += length
+    return found
 
 
 def esc(text: object) -> str:

@@ -19,10 +19,13 @@ from appservice.wire import message, reaction, redaction
 from appservice.wire.event import parse_event
 
 __all__ = [
-    "ANSWER", "ANSWERS", "PRUNE", "PRUNE_EVERY_MS", "ROUTES", "TIMERS", "Malformed", "fire", "handle", "wanted",
+    "ANSWER", "ANSWERS", "DIRECT_LOST", "PRUNE", "PRUNE_EVERY_MS", "ROUTES", "TIMERS", "Malformed", "fire",
+    "handle", "wanted",
 ]  # fmt: skip
 
 ANSWER = "coterie.answer."
+DIRECT_LOST = "direct_lost"
+"""The answer to whatever could not be said in a person's direct room, as the bot may not speak there."""
 _PLACES = {RoomKind.GROUP: Place.GROUP, RoomKind.DESK: Place.DESK, RoomKind.DIRECT: Place.DIRECT}
 _WAYS = {message.TYPE: Way.MESSAGE, reaction.TYPE: Way.REACTION, redaction.TYPE: Way.REDACTION}
 

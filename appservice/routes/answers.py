@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from appservice.actions import adoption, buys, directs, groups, inspection, products, seats, vouching
+from appservice.actions import adoption, buys, deciding, directs, groups, inspection, products, seats
 from appservice.actions.work import Work
 from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, UserId
 from appservice.routes.arrivals import ROUTES
@@ -62,6 +62,10 @@ def _is_to_be_heard(raw: object, since: int) -> bool:
     return event is not None and event.type in ROUTES and sent_at is not None and sent_at > since
 
 
+async def _on_direct_lost(work: Work, answer: Answer) -> None:
+    await directs.lost(work, UserId(answer["subject"]), RoomId(answer["room_id"]))
+
+
 async def _on_invited(work: Work, answer: Answer) -> None:
     if "error" in answer:
         group_id, room_id = GroupId(answer["subject"]), RoomId(answer["effect"]["room_id"])
@@ -74,7 +78,7 @@ async def _on_card(work: Work, answer: Answer) -> None:
 
 
 async def _on_vouch_line(work: Work, answer: Answer) -> None:
-    await vouching.line_posted(work, answer["subject"], RoomId(answer["room_id"]), EventId(answer["event_id"]))
+    await deciding.line_posted(work, answer["subject"], RoomId(answer["room_id"]), EventId(answer["event_id"]))
 
 
 async def _on_product_card(work: Work, answer: Answer) -> None:
@@ -131,6 +135,7 @@ ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "direct_room": _on_direct_room,
     "direct_invited": _on_direct_invited,
     "direct_joined": _on_direct_joined,
+    "direct_lost": _on_direct_lost,
     "invited": _on_invited,
     "card": _on_card,
     "product_card": _on_product_card,

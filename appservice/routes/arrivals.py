@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from appservice.actions import adoption, buys, directs, guarding, pledges, seats, vouching
+from appservice.actions import adoption, buys, deciding, directs, guarding, pledges, seats, vouching
 from appservice.actions.work import Work
 from appservice.commands import table
 from appservice.commands.buys import buy_of_card, find_buy
@@ -30,10 +30,13 @@ async def _on_message(work: Work, event: Event, room: Room | None) -> None:
         return
     if room.kind is RoomKind.DIRECT and room.subject == event.sender:
         await directs.heard(work, event.sender, event.room_id)
+    is_command = typed.body.startswith("!") and typed.body[1:2].isalpha()
+    name, *rest = typed.body[1:].split(None, 1) if is_command else ("",)
     if typed.edits is not None:
-        await pledges.edited(work, typed.edits)
-    elif typed.body.startswith("!") and typed.body[1:2].isalpha():
-        name, *rest = typed.body[1:].split(None, 1)
+        in_group = is_command and room.kind is RoomKind.GROUP
+        if not (in_group and await table.edited(work, name, typed.edits)):
+            await pledges.edited(work, typed.edits)
+    elif is_command:
         await table.run(work, name, _call(work, room, "".join(rest).strip(), typed))
     else:
         await _on_words(work, room, typed)
@@ -51,7 +54,8 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
             await _on_code(work, code)
             return
         if not is_pledge:
-            await work.refuse(refuse(Reason.NOT_UNDERSTOOD))
+            known = await work.unit.groups.of_person(work.cause.sender)
+            await work.refuse(refuse(Reason.NOT_UNDERSTOOD if known else Reason.STRANGER))
             return
         found = await find_buy(work, _call(work, room, "", typed), typed.body.split(), typed.body)
         if isinstance(found, Refusal):
@@ -71,7 +75,8 @@ async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
     reacted = parse_reaction(event.content)
     if reacted is not None and room is not None and room.kind is RoomKind.DESK:
         if reacted.key in (vouching.YES, vouching.NO):
-            await vouching.decide(work, reacted.event_id, approved=reacted.key == vouching.YES)
+            approved = reacted.key == vouching.YES
+            await deciding.decide(work, GroupId(room.subject), reacted.event_id, approved=approved)
         return
     buy = await buy_of_card(work, reacted.event_id) if reacted and is_pledge_button(reacted.key) else None
     if reacted is not None and buy is not None:
@@ -92,7 +97,9 @@ async def _pledge_more(work: Work, buy: GroupBuy, text: str) -> None:
 
 
 async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
-    if event.redacts is not None and not await buys.card_removed(work, event.redacts):
+    if event.redacts is None or await deciding.line_removed(work, event.redacts):
+        return
+    if not await buys.card_removed(work, event.redacts):
         await pledges.taken_back(work, event.redacts)
         if room is not None and room.kind is not RoomKind.DIRECT:
             await guarding.may_have_redacted(work, GroupId(room.subject))

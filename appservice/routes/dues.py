@@ -2,7 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from appservice.actions import adoption, buys, farewell, forgetting, inspection, seats, vouching, welcome
+from appservice.actions import (
+    adoption,
+    buys,
+    deciding,
+    directs,
+    farewell,
+    forgetting,
+    inspection,
+    seats,
+    vouching,
+    welcome,
+)
 from appservice.actions.work import Work
 from appservice.domain.ids import BuyId, GroupId, RoomId, UserId
 
@@ -30,6 +41,10 @@ async def _on_invitation_due(work: Work, subject: str) -> None:
 
 async def _on_code_due(work: Work, subject: str) -> None:
     await vouching.code_expired(work, subject)
+
+
+async def _on_vouch_due(work: Work, subject: str) -> None:
+    await deciding.expired(work, subject)
 
 
 async def _on_newcomers_due(work: Work, subject: str) -> None:
@@ -72,6 +87,7 @@ async def _on_prune(work: Work, subject: str) -> None:
     await work.unit.inbox.prune(work.unit.now)
     await work.unit.outbox.prune(work.unit.now)
     await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
+    await work.unit.told.prune(directs.ASKED, work.unit.now - directs.HOUR_MS)
     await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
 
 
@@ -82,6 +98,7 @@ TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
     "state": _on_state_due,
     "invitation": _on_invitation_due,
     "code": _on_code_due,
+    "vouch": _on_vouch_due,
     "newcomers": _on_newcomers_due,
     "inspection": _on_inspection_due,
     "adoption": _on_adoption_due,

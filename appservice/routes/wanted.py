@@ -54,6 +54,8 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
             known = redacts in before or bool(await unit.inbox.known([redacts]))
             if known or await unit.buys.card_by_event(redacts) is not None:
                 return True
+            if room.kind is RoomKind.DESK and await unit.vouches.by_event(redacts) is not None:
+                return True
             return room.kind is not RoomKind.DIRECT and await can_redact(unit, config, room.subject, event.sender)
         case _:
             return True

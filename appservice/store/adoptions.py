@@ -23,14 +23,15 @@ class Adoptions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def save(self, wish: Wish, now: int) -> None:
-        """Write a wish down; the latest to ask for a room counts."""
-        await self._connection.execute(
+    async def save(self, wish: Wish, now: int) -> bool:
+        """Write a wish down, unless another owner's stands for the room; tells whether it was."""
+        saved = await self._connection.fetchval(
             "INSERT INTO adoption (room_id, owner, cap, proposed, asked_at) VALUES ($1, $2, $3, $4, $5)"
-            " ON CONFLICT (room_id) DO UPDATE SET owner = excluded.owner, cap = excluded.cap,"
-            " proposed = excluded.proposed, asked_at = excluded.asked_at",
+            " ON CONFLICT (room_id) DO UPDATE SET cap = excluded.cap, proposed = excluded.proposed,"
+            " asked_at = excluded.asked_at WHERE adoption.owner = excluded.owner RETURNING room_id",
             wish.room_id, wish.owner, wish.cap, int(wish.proposed), now,
         )  # fmt: skip
+        return saved is not None
 
     async def lock(self, room_id: str) -> Wish | None:
         """Give the wish to have a room adopted, and hold everyone else off it until the unit ends."""

@@ -130,16 +130,15 @@ class Groups:
         """Write down a person's standing in a group."""
         await self._connection.execute(
             "INSERT INTO member (group_id, user_id, presence, power, number, alias, invited_by, since_at, sponsor,"
-            " joined_at, suspended, founding, name_key)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            " joined_at, suspended, name_key)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
             " ON CONFLICT (group_id, user_id) DO UPDATE SET"
             " presence = excluded.presence, power = excluded.power, number = excluded.number,"
             " alias = excluded.alias, invited_by = excluded.invited_by, since_at = excluded.since_at,"
             " sponsor = excluded.sponsor, joined_at = excluded.joined_at, suspended = excluded.suspended,"
-            " founding = excluded.founding, name_key = excluded.name_key",
+            " name_key = excluded.name_key",
             member.group_id, member.user_id, member.presence.value, member.power, member.number, member.alias,
-            member.invited_by, now, member.sponsor, member.joined_at, member.suspended, int(member.founding),
-            member.name_key,
+            member.invited_by, now, member.sponsor, member.joined_at, member.suspended, member.name_key,
         )  # fmt: skip
 
     async def changed_since(self, group_id: str, at: int) -> set[UserId]:
@@ -188,6 +187,5 @@ def _member(row: Any) -> Member:
         sponsor=Number(row["sponsor"]) if row["sponsor"] is not None else None,
         joined_at=row["joined_at"],
         suspended=row["suspended"],
-        founding=bool(row["founding"]),
         name_key=row["name_key"],
     )

@@ -200,7 +200,6 @@ _V2 = (
     "ALTER TABLE member ADD COLUMN sponsor INTEGER",
     "ALTER TABLE member ADD COLUMN joined_at BIGINT",
     "ALTER TABLE member ADD COLUMN suspended TEXT",
-    "ALTER TABLE member ADD COLUMN founding INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE member ADD COLUMN name_key TEXT",
     "UPDATE member SET joined_at = since_at WHERE number IS NOT NULL",
     # Every alias that anyone ever had: none is given to somebody else.

@@ -9,16 +9,18 @@ from appservice.store.db import Connection
 
 
 class VouchStatus(StrEnum):
-    """PENDING until a concierge decides; APPROVED and DECLINED for good."""
+    """PENDING until a concierge decides; APPROVED and DECLINED for good; EXPIRED where nobody did."""
 
     PENDING = "pending"
     APPROVED = "approved"
     DECLINED = "declined"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
 class Vouch:
-    """A member's word for a person, or for whoever will get the code where `user_id` is None."""
+    """A member's word for a person, or for whoever will get the code. `user_id` is None for a code, and after the
+    decision; `event_id` is the line in the desk, None until it is known to be there."""
 
     id: str
     group_id: GroupId
@@ -28,11 +30,7 @@ class Vouch:
     status: VouchStatus = VouchStatus.PENDING
     event_id: EventId | None = None
     decided_by: Number | None = None
-
-    @property
-    def is_code(self) -> bool:
-        """Tell whether a code was asked for."""
-        return self.user_id is None
+    is_code: bool = False
 
 
 class Vouches:
@@ -60,11 +58,11 @@ class Vouches:
         row = await self._connection.fetchrow("SELECT * FROM vouch WHERE event_id = $1", event_id)
         return _vouch(row) if row else None
 
-    async def set_event(self, id: str, event_id: str) -> None:
-        """Note which line in the desk is about a vouch."""
+    async def set_event(self, id: str, event_id: str | None) -> None:
+        """Note which line in the desk is about a vouch; None while it is being posted."""
         await self._connection.execute("UPDATE vouch SET event_id = $2 WHERE id = $1", id, event_id)
 
-    async def decide(self, id: str, status: VouchStatus, decided_by: int) -> bool:
+    async def decide(self, id: str, status: VouchStatus, decided_by: int | None) -> bool:
         """Settle a pending vouch and forget whom it was for; False where somebody else was first."""
         done = await self._connection.fetchval(
             "UPDATE vouch SET status = $2, decided_by = $3, user_id = NULL, why = ''"
@@ -124,6 +122,14 @@ class Codes:
         )
         return done is not None
 
+    async def end_of(self, group_id: str, maker: int, status: str) -> list[str]:
+        """Take the live codes of a person in a group out of use; gives their ids."""
+        rows = await self._connection.fetch(
+            "UPDATE code SET status = $3 WHERE group_id = $1 AND maker = $2 AND status = 'live' RETURNING id",
+            group_id, maker, status,
+        )  # fmt: skip
+        return [row["id"] for row in rows]
+
     async def end_all(self, group_id: str, status: str) -> None:
         """Take every live code of a group out of use."""
         await self._connection.execute(
@@ -163,4 +169,5 @@ def _vouch(row: Any) -> Vouch:
         status=VouchStatus(row["status"]),
         event_id=EventId(row["event_id"]) if row["event_id"] else None,
         decided_by=Number(row["decided_by"]) if row["decided_by"] is not None else None,
+        is_code=row["kind"] == "code",
     )

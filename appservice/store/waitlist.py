@@ -69,6 +69,14 @@ class Waitlist:
         )
         return dropped is not None
 
+    async def lower(self, group_id: str, user_id: str) -> bool:
+        """Let a person wait as an ordinary member; False where they do not wait as more."""
+        lowered = await self._connection.fetchval(
+            "UPDATE waiting SET power = 0 WHERE group_id = $1 AND user_id = $2 AND power > 0 RETURNING user_id",
+            group_id, user_id,
+        )  # fmt: skip
+        return lowered is not None
+
     async def all(self, group_id: str) -> list[Waiting]:
         """Give everybody who waits, in order."""
         rows = await self._connection.fetch("SELECT * FROM waiting WHERE group_id = $1 ORDER BY position", group_id)

@@ -16,7 +16,7 @@ _CREATORS_RULE = "12"
 
 @dataclass(frozen=True, slots=True)
 class StateEvent:
-    """A piece of state: who set it, to what, when (ms, by the sender's server)."""
+    """A piece of state: who set it, or emptied it by removing the event; to what, when (ms, by the sender's server)."""
 
     event_id: EventId
     sender: UserId
@@ -100,7 +100,8 @@ def _event(raw: object) -> StateEvent | None:
     event_id, sender, content = text_at(raw, "event_id"), text_at(raw, "sender"), mapping_at(raw, "content")
     if event_id is None or sender is None or content is None:
         return None
-    return StateEvent(EventId(event_id), UserId(sender), content, integer_at(raw, "origin_server_ts") or 0)
+    changed_by = UserId(text_at(raw, "redacted_by") or sender)
+    return StateEvent(EventId(event_id), changed_by, content, integer_at(raw, "origin_server_ts") or 0)
 
 
 def _member(user_id: UserId, event: StateEvent) -> InRoom | None:

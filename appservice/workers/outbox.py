@@ -7,13 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from appservice.clock import Clock
-from appservice.domain.effect import CreateRoom, Effect, Inspect, Invite, Join, ReadEvent, Unlist
-from appservice.matrix.homeserver import HomeserverError
-from appservice.routes import ANSWER
+from appservice.domain.effect import CreateRoom, Effect, Inspect, Invite, Join, ReadEvent, Redact, SendEvent, Unlist
+from appservice.matrix.homeserver import DirectRoomLost, HomeserverError
+from appservice.routes import ANSWER, DIRECT_LOST
 from appservice.store.db import is_transient
 from appservice.store.inbox import MOST_ATTEMPTS, NewArrival
 from appservice.store.outbox import Owed
-from appservice.store.unit import Store
+from appservice.store.rooms import RoomKind
+from appservice.store.unit import Store, Unit
+from appservice.wire import reaction
 from appservice.workers.lanes import Lanes
 
 log = logging.getLogger("coterie.outbox")
@@ -24,6 +26,8 @@ _REMOTE_ATTEMPTS = 4
 
 _SILENT_ATTEMPTS = 12
 """The same where nothing was answered at all, which our own homeserver's restart explains as well: half an hour."""
+_LOST_ATTEMPTS = 20
+"""How often something is tried in a person's direct rooms that is refused there; then it is a fault like any other."""
 _ANSWERED = (CreateRoom, Invite, Join, ReadEvent, Inspect, Unlist)
 """What may well be refused: whoever asked is told. Any other refusal is a fault, set aside for the operator."""
 
@@ -105,10 +109,43 @@ async def _failed(store: Store, clock: Clock, owed: Owed, error: HomeserverError
     if isinstance(owed.effect, _ANSWERED) and owed.effect.answer is not None:
         log.warning("effect e%d (%s) was refused: %s", owed.seq, _kind(owed), error.errcode)
         return await _done(store, owed, {"error": "UNREACHABLE" if error.status >= 500 else error.errcode})
+    if isinstance(error, DirectRoomLost) and owed.attempts < _LOST_ATTEMPTS:
+        return await _wait_for_another(store, clock, owed, error)
+    said = owed.effect
+    if isinstance(said, SendEvent | Redact) and error.status in (403, 404) and await _is_let_go(store, owed, said):
+        return True
     async with store.unit() as unit:
         await unit.outbox.park(owed, str(error))
     log.error("effect e%d (%s) was refused, parked: see coterie parked (%s)", owed.seq, _kind(owed), error.errcode)
     return False
+
+
+async def _wait_for_another(store: Store, clock: Clock, owed: Owed, error: DirectRoomLost) -> bool:
+    """Keep what the bot may not say in a person's direct room until they have another."""
+    async with store.unit() as unit:
+        await unit.outbox.postpone(owed, clock.now() + min(1000 * 2**owed.attempts, LONGEST_WAIT_MS), str(error))
+        await _lose_direct(unit, owed, error.user_id, error.room_id)
+    return True
+
+
+async def _is_let_go(store: Store, owed: Owed, said: SendEvent | Redact) -> bool:
+    """Let go what is refused in a direct room, and a sign in a room that is none of ours any more. Where the bot may
+    not even speak, the room is lost; that it may not remove what its person wrote is no reason to leave."""
+    is_sign = isinstance(said, SendEvent) and said.type == reaction.TYPE
+    async with store.unit() as unit:
+        room = await unit.rooms.get(said.room_id)
+        if not is_sign if room is None else room.kind is not RoomKind.DIRECT:
+            return False
+        await unit.outbox.finish(owed)
+        if room is not None and isinstance(said, SendEvent):
+            await _lose_direct(unit, owed, room.subject, room.room_id)
+        return True
+
+
+async def _lose_direct(unit: Unit, owed: Owed, user_id: str, room_id: str) -> None:
+    content = json.dumps({"subject": user_id, "room_id": room_id})
+    arrival = NewArrival(f"lost {owed.id} {owed.attempts}", room_id, ANSWER + DIRECT_LOST, content)
+    await unit.inbox.journal([arrival], unit.now)
 
 
 def _may_succeed(owed: Owed, error: HomeserverError) -> bool:

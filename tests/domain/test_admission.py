@@ -19,8 +19,8 @@ presences = st.sampled_from([None, *Presence])
 groups = st.builds(replace, st.just(GROUP), cap=st.integers(1, 9), status=st.sampled_from(GroupStatus))
 
 
-def a_person(presence: Presence | None, *, founding: bool = False) -> Member | None:
-    return Member(GROUP.id, UserId("@ana:x"), presence, founding=founding) if presence else None
+def a_person(presence: Presence | None) -> Member | None:
+    return Member(GROUP.id, UserId("@ana:x"), presence) if presence else None
 
 
 @given(steps)
@@ -46,26 +46,24 @@ def test_seats_never_exceed_the_cap_whoever_is_invited_or_gets_in_by_another_way
         assert sum(member.takes_seat for member in people.values()) <= GROUP.cap
 
 
-@given(groups, st.integers(0, 12), presences, st.booleans())
-def test_whoever_may_be_invited_may_also_come_in(
-    group: Group, taken: int, presence: Presence | None, founding: bool
-) -> None:
-    person = a_person(presence, founding=founding)
+@given(groups, st.integers(0, 12), presences)
+def test_whoever_may_be_invited_may_also_come_in(group: Group, taken: int, presence: Presence | None) -> None:
+    person = a_person(presence)
     if admit(group, taken, person) is Seat.FREE:
         assert enter(group, taken, person) is Seat.FREE
 
 
-@given(groups, st.integers(0, 12), st.booleans())
-def test_who_is_invited_or_has_joined_is_not_invited_again(group: Group, taken: int, founding: bool) -> None:
+@given(groups, st.integers(0, 12))
+def test_who_is_invited_or_has_joined_is_not_invited_again(group: Group, taken: int) -> None:
     for presence, reason in (
         (Presence.JOINED, Reason.ALREADY_HERE),
         (Presence.INVITED, Reason.ALREADY_INVITED),
     ):
-        found = admit(group, taken, a_person(presence, founding=founding))
+        found = admit(group, taken, a_person(presence))
         assert isinstance(found, Refusal) and found.reason is reason
 
 
-@given(groups, st.integers(0, 12), st.booleans())
-def test_who_was_banned_comes_in_by_no_door(group: Group, taken: int, founding: bool) -> None:
-    person = a_person(Presence.BANNED, founding=founding)
+@given(groups, st.integers(0, 12))
+def test_who_was_banned_comes_in_by_no_door(group: Group, taken: int) -> None:
+    person = a_person(Presence.BANNED)
     assert isinstance(admit(group, taken, person), Refusal) and isinstance(enter(group, taken, person), Refusal)

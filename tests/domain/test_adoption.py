@@ -252,3 +252,19 @@ def test_five_hundred_people_are_adopted_and_no_more() -> None:
 )
 def test_odd_power_levels_give_nobody_power(levels: dict[str, Any]) -> None:
     assert refused(Making(levels=levels)).details == {"why": "owner"}
+
+
+def test_an_invitation_of_somebody_at_the_bots_level_stays_without_a_seat() -> None:
+    zoe, eve = UserId("@zoe:x"), UserId("@eve:x")
+    made = Making(levels={"users": {ROSA: 100, BOT: 100, eve: 100}})
+    made.members += [(zoe, "invite"), (eve, "invite")]
+    found = planned(made, cap=3)
+    assert [one.user_id for one in found.invited] == [eve]
+    assert found.uninvited == (zoe,)
+    assert [one.user_id for one in planned(made, cap=5).invited] == [eve, zoe]
+
+
+def test_more_power_than_can_be_kept_account_of_is_refused() -> None:
+    assert planned(Making(levels={"users": {ROSA: 100, BOT: 1_000_000}})).bot_power == 1_000_000
+    found = refused(Making(levels={"users": {ROSA: 100, BOT: 1_000_001}}))
+    assert found.details == {"why": "much", "level": 1_000_001, "most": 1_000_000}

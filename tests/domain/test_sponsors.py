@@ -77,4 +77,9 @@ def test_everybody_has_one_line_right_below_their_sponsors_branch(members: list[
 
 def test_a_long_chain_is_shown_whole() -> None:
     lines = branches([a_member(n, n - 1 or None) for n in range(1, 501)])
-    assert len(lines) == 500 and lines[-1] == "  " * 499 + "Otter 500"
+    assert len(lines) == 500 and lines[-1] == "  " * 20 + "Otter 500"
+
+
+def test_a_long_chain_is_indented_no_further_than_twenty_levels() -> None:
+    lines = branches([a_member(n, n - 1 or None) for n in range(1, 31)])
+    assert [len(line) - len(line.lstrip()) for line in lines] == [2 * min(n, 20) for n in range(30)]

@@ -161,7 +161,7 @@ async def test_a_dry_run_changes_nothing_and_a_confirmed_room_is_a_group(
     await rosa.join(desk.room_id)
     await rosa.sees_join(desk.room_id, ben.user_id)
     # a service whose registration reserves no aliases may remove none, and says so
-    await rosa.direct_message_from(room.bot, f"The address {alias} leads to the group’s room", timeout=PATIENCE)
+    await rosa.direct_message_from(room.bot, f"The address {alias} leads to the group's room", timeout=PATIENCE)
     zoe = await person("zoe", auto_join_from={room.bot})
     await rosa.say(room.direct, f"!invite {zoe.user_id}")
     await ana.sees_join(room.group, zoe.user_id)

@@ -129,7 +129,7 @@ async def test_a_command_that_would_expose_people_is_removed_from_the_group(tria
     exposed = await ben.say(here.group, f"!invite {trial.ana.user_id}")
     await trial.otto.sees_that(lambda: exposed in trial.otto.seen.redacted(here.group))
     await ben.sees_that(lambda: len(trial.told(ben)) > before)
-    assert trial.told(ben)[-1]["content"]["body"].startswith("To keep people's names private, !invite")
+    assert trial.told(ben)[-1]["content"]["body"].startswith("!invite is not for the eyes of the whole")
     await trial.ends_well()
 
 

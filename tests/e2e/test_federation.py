@@ -57,3 +57,18 @@ async def test_a_remote_person_whose_server_is_not_there_gives_the_seat_back(
         "@nobody:localhost:1 could not be invited: their server cannot be reached. The seat is free again."
     )
     await here.welcome(await person("otto"))
+
+
+async def test_somebody_who_does_not_exist_here_or_elsewhere_takes_no_seat_and_who_asked_is_told(
+    federated: tuple[Synapse, Synapse], person: PersonFactory, coterie: ServiceFactory, circle: CircleFactory
+) -> None:
+    rosa = await person("rosa")
+    service = await coterie(groups={"owners": [rosa.user_id]})
+    here = await circle([], ["ana"], rosa=rosa, service=service, cap=3)
+    for nobody in (f"@nobody:{homeserver.server_name}" for homeserver in federated):
+        asked = await rosa.say(here.direct, f"!invite {nobody}")
+        told = await rosa.direct_message_from(here.bot, "could not be invited", after=asked, timeout=20)
+        assert told["content"]["body"] == (
+            f"{nobody} could not be invited: there is no such account. The seat is free again."
+        )
+    await here.welcome(await person("otto", on=federated[1]))

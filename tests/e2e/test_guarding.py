@@ -88,7 +88,7 @@ async def test_an_address_that_a_member_makes_is_found_and_reported(
     path = f"/_matrix/client/v3/directory/room/{quote(alias, safe='')}"
     await ana.request("PUT", path, {"room_id": here.group})
     await service.restart()
-    told = await rosa.sees(here.desk, f"The address {alias} leads to the group’s room", timeout=PATIENCE)
+    told = await rosa.sees(here.desk, f"The address {alias} leads to the group's room", timeout=PATIENCE)
     assert told["content"]["msgtype"] == "m.notice"
     assert [line for line in service.log_tail(200).splitlines() if alias in line and "warning" in line]
     assert (await ana.request("GET", path))["room_id"] == here.group, "only a server admin may remove it"
@@ -120,8 +120,8 @@ async def test_what_happened_while_the_service_was_down_is_put_right_at_its_star
     await service.start()
     await becomes(rosa, knitting.group, "m.room.join_rules", {"join_rule": "invite"})
     await becomes(rosa, knitting.group, "m.room.guest_access", {"guest_access": "forbidden"})
-    await knitting.told("changed who may join in the group’s room")
-    await knitting.told("stood in the homeserver’s public directory")
+    await knitting.told("changed who may join in the group's room")
+    await knitting.told("stood in the homeserver's public directory")
     await rosa.sees(
         knitting.group, lambda e: e.get("state_key") == otto.user_id and e["content"]["membership"] == "leave"
     )

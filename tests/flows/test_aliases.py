@@ -269,3 +269,10 @@ async def test_a_name_like_that_of_a_former_concierge_is_nobodys_any_more(circle
     circle.ana.set_name(circle.group, "Benedikt Ampel")
     await circle.rest()
     assert LIKE_ANOTHER not in circle.told(circle.ana) and circle.posted(circle.desk) == []
+
+
+async def test_another_members_display_name_is_no_alias_until_they_have_gone(circle: Journey) -> None:
+    circle.mia.set_name(circle.group, "Quiet River")
+    await circle.rest()
+    await refused(circle, circle.ana, "quiet RIVER", "is, was, or looks like somebody else's")
+    await called(circle, circle.mia, "Quiet River")

@@ -242,7 +242,7 @@ async def test_a_direct_room_that_cannot_be_joined_is_forgotten(
 async def test_strangers_get_an_answer_and_nothing_else(circle: Journey) -> None:
     sam = circle.person("@sam:remote.test")
     for typed, answer in (
-        ("hello?", "I am the group's stage crew and read commands only"),
+        ("hello?", "I look after groups that people are invited to."),
         ("!pledge 3", "There is no open group buy that this could be for."),
         ("!invite @ana:fake.test", "I know of no group in which you could do that."),
         ('!group create "Mine"', "Only owners can do that."),
@@ -251,3 +251,69 @@ async def test_strangers_get_an_answer_and_nothing_else(circle: Journey) -> None
         asked = await circle.tell(sam, typed)
         assert circle.signs(asked) == ["⚠️"] and circle.told(sam)[-1].startswith(answer), typed
     assert circle.posted() == [] and "sam" not in await circle.members()
+
+
+def mute(play: Journey, room_id: str) -> None:
+    levels = play.hs.room(room_id).content("m.room.power_levels")
+    play.ana.put_state(room_id, "m.room.power_levels", {**levels, "events_default": 50})
+
+
+async def test_the_service_leaves_a_room_in_which_it_may_not_speak_and_says_in_the_next_what_it_owes(
+    engine: str, shop: Journey, hs: FakeHomeserver
+) -> None:
+    await shop.leave_direct(shop.ana)
+    await shop.plus(shop.ana, 10)
+    room = shop.ana.create_room(preset="private_chat", is_direct=True, room_version="11", invite=[hs.bot])
+    shop.ana.say(room, "!help")
+    await shop.rest()
+    assert len(shop.told(shop.ana)) == 1
+    mute(shop, room)
+    await shop.close()
+    assert bots_part(hs, room) == "leave" and shop.receipts(shop.ana) == []
+    await shop.say(shop.ana, "!pledge x")
+    [own] = shop.direct_rooms(shop.ana)
+    assert own.room_id != room and [receipt["units"] for receipt in shop.receipts(shop.ana)] == [10]
+    assert len(shop.told(shop.ana)) == 3
+
+
+@pytest.mark.parametrize("banned", [False, True], ids=["muted", "banned"])
+async def test_a_sign_that_is_refused_in_a_direct_room_is_let_go(
+    circle: Journey, hs: FakeHomeserver, service: Service, *, banned: bool
+) -> None:
+    await circle.leave_direct(circle.ana)
+    room = circle.ana.create_room(preset="private_chat", is_direct=True, room_version="11", invite=[hs.bot])
+    await circle.rest()
+    asked = circle.ana.say(room, "!help")
+    if banned:
+        circle.ana.ban(room, hs.bot)
+    else:
+        mute(circle, room)
+    await circle.rest()
+    assert bots_part(hs, room) != "join" and circle.signs(asked) == []
+    assert await service.rows("SELECT * FROM room WHERE room_id = $1", room) == []
+    assert await service.rows("SELECT * FROM effect WHERE status NOT IN ('sent', 'held')") == []
+    circle.ana.leave(room)
+    second = circle.ana.create_direct(hs.bot)
+    await circle.rest()
+    assert [event.room_id for event in hs.direct_events(circle.ana)][-1:] == [second]
+
+
+async def test_who_invites_the_service_again_and_again_is_let_in_five_times_an_hour(
+    engine: str, play: Journey, hs: FakeHomeserver, service: Service
+) -> None:
+    eve = play.person("@eve:evil.test")
+    parts = []
+    for _ in range(7):
+        room = eve.create_direct(hs.bot)
+        await play.rest()
+        parts.append(bots_part(hs, room))
+        eve.leave(room)
+        await play.rest()
+    assert parts == ["join"] * 5 + ["leave"] * 2
+    await play.tell(play.ana, "!help")
+    assert len(play.told(play.ana)) == 1
+    await service.wait(DAY)
+    assert await service.rows("SELECT * FROM told WHERE subject LIKE '%eve%'") == []
+    room = eve.create_direct(hs.bot)
+    await play.rest()
+    assert bots_part(hs, room) == "join"

@@ -68,7 +68,7 @@ async def test_a_concierge_who_leaves_is_out_of_the_desk_too(circle: Journey, hs
 async def test_of_two_groups_the_one_is_left_that_is_named(circle: Journey, hs: FakeHomeserver) -> None:
     first = circle.group
     await circle.make_group("Second")
-    await circle.tell(circle.rosa, f"!invite {circle.ana.mxid} Second")
+    await circle.tell(circle.rosa, f'!invite {circle.ana.mxid} "Second"')
     asked = await circle.tell(circle.ana, "!leave")
     assert circle.signs(asked) == ["⚠️"] and circle.told(circle.ana)[-1].startswith("In which group?")
     await circle.tell(circle.ana, "!leave Second")
@@ -142,10 +142,37 @@ async def test_within_the_day_it_can_be_taken_back(engine: str, circle: Journey,
     assert circle.signs(asked) == ["✅"] and circle.posted() == [NEWS, GOES_ON]
     await circle.days(30)
     assert await status(circle) == "open" and len(circle.room.joined) == 6
-    await circle.tell(circle.rosa, "!invite @lena:fake.test")
-    assert "@lena:fake.test" in circle.room.members
+    lena = circle.person("lena")
+    await circle.tell(circle.rosa, f"!invite {lena.mxid}")
+    assert lena.mxid in circle.room.members
     facts = [row["fact"] for row in await service.rows("SELECT fact FROM ledger WHERE actor = 1 ORDER BY seq")]
-    assert facts[-2:] == ["sunset", "sunset_cancelled"]
+    assert facts[-3:] == ["sunset", "sunset_cancelled", "invited"]
+
+
+async def test_while_it_closes_commands_say_so_and_help_lists_what_still_works(circle: Journey) -> None:
+    await circle.days(8)
+    await sunset(circle)
+    for person, typed in (
+        (circle.rosa, "!cap 50"),
+        (circle.rosa, f"!cap 50 {circle.group_id}"),
+        (circle.ana, "!invite @pia:fake.test"),
+        (circle.ana, "!code"),
+        (circle.ana, "!alias Kiwi Bird"),
+        (circle.ben, '!product add "X" 5 https://x.example/'),
+    ):
+        asked = await circle.tell(person, typed)
+        assert circle.signs(asked) == ["⚠️"] and circle.told(person)[-1].startswith("The group is being closed"), typed
+    asked = await circle.say(circle.rosa, "!cap 50", to=circle.desk)
+    assert circle.posted(circle.desk)[-1].startswith("The group is being closed")
+    await circle.tell(circle.ben, "!cap 50")
+    assert circle.told(circle.ben)[-1].startswith("I know of no group")
+    await circle.tell(circle.rosa, "!help")
+    await circle.tell(circle.ana, "!help")
+    owner, member = circle.told(circle.rosa)[-1], circle.told(circle.ana)[-1]
+    assert "!sunset cancel" in owner and "!leave" in owner and "!cap" not in owner
+    assert "!leave" in member and "!sunset" not in member and "!alias" not in member
+    [row] = await circle.service.rows("SELECT cap FROM coterie_group")
+    assert row["cap"] != 50
 
 
 async def test_what_is_not_being_closed_cannot_be_taken_back(circle: Journey) -> None:
@@ -203,7 +230,7 @@ async def test_after_the_retention_time_who_the_members_were_is_erased(
     """In this group; whom another group knows stays known there."""
     first, group_id = circle.group, circle.group_id
     await circle.make_group("Second")
-    await circle.tell(circle.rosa, f"!invite {circle.ana.mxid} Second")
+    await circle.tell(circle.rosa, f'!invite {circle.ana.mxid} "Second"')
     direct = {person.mxid: await circle.direct(person) for person in (circle.ana, circle.otto)}
     await circle.tell(circle.rosa, f"!sunset {group_id} confirm")
     await past_the_end(circle)

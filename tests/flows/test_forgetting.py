@@ -35,7 +35,7 @@ async def test_a_member_gets_a_file_with_what_is_kept_about_them_in_every_group(
     await shop.plus(shop.ana, 3)
     first = shop.group
     await shop.make_group("Second")
-    await shop.tell(shop.rosa, f"!invite {shop.ana.mxid} Second")
+    await shop.tell(shop.rosa, f'!invite {shop.ana.mxid} "Second"')
     asked = await shop.tell(shop.ana, "!mydata")
     assert shop.signs(asked) == ["✅"]
     file = file_of(shop, shop.ana)
@@ -53,7 +53,7 @@ async def test_a_member_gets_a_file_with_what_is_kept_about_them_in_every_group(
         }
     ]
     assert [line["fact"] for line in wool["ledger"]] == ["joined", "alias", "pledged"]
-    assert wool["sponsor"] is not None
+    assert wool["was_vouched_for"] is True
     text = json.dumps(file)
     assert all(person.mxid not in text for person in (shop.ana, shop.rosa, shop.ben, shop.otto)) and first not in text
 
@@ -332,3 +332,13 @@ async def test_a_group_that_never_came_about_keeps_nobody_from_being_forgotten(
     assert await mentions(service, play.rosa.mxid) == []
     [group] = await service.rows("SELECT * FROM coterie_group")
     assert (group["owner"], group["status"]) == ("erased 0", "closed")
+
+
+async def test_an_invitation_that_comes_meanwhile_holds_nothing_up(circle: Journey, service: Service) -> None:
+    circle.ana.auto_join = False
+    await circle.tell(circle.ana, "!forget me confirm")
+    await circle.tell(circle.ben, f"!invite {circle.ana.mxid}")
+    assert circle.room.membership(circle.ana.mxid) == "invite"
+    await service.wait(15 * MINUTE)
+    assert circle.room.membership(circle.ana.mxid) == "leave"
+    assert circle.told(circle.ana)[-1] == DONE and "ana" not in await circle.members()

@@ -11,7 +11,8 @@ from tests.flows.journey import Journey
 from tests.flows.service import DAY, Service
 
 GUARDED = [
-    "im.vector.modular.widgets", "io.element.widgets.layout", "m.room.canonical_alias", "m.room.encryption",
+    "im.vector.modular.widgets", "m.widget", "m.room.retention", "io.element.widgets.layout", "m.room.canonical_alias",
+    "m.room.encryption",
     "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules", "m.room.policy", "m.room.power_levels",
     "m.room.server_acl", "m.room.third_party_invite", "m.room.tombstone", "m.space.child", "m.space.parent",
 ]  # fmt: skip
@@ -288,6 +289,42 @@ async def test_a_concierge_whose_invitation_expires_has_no_power_and_no_place_in
     pia.join(play.group)
     await play.rest()
     assert (await play.members())["pia"] == ("joined", 0) and play.room.level(pia.mxid) == 0
+
+
+async def test_the_last_word_of_free_text_is_no_groups_name(circle: Journey, hs: FakeHomeserver) -> None:
+    wool, desk, wool_id = circle.group, circle.desk, circle.group_id
+    await circle.make_group("Second")
+    second, second_id = circle.desk, circle.group_id
+    await circle.tell(circle.rosa, f"!invite {circle.ana.mxid} {second_id}")
+    await circle.tell(circle.rosa, f"!concierge add {circle.ben.mxid} {second_id}")
+    await circle.settled()
+    before = len(circle.posted(desk)), len(circle.posted(second))
+    for person, typed in (
+        (circle.ana, "!invite @pia:fake.test she reads my blog every second"),
+        (circle.ana, "!alias Quiet Second"),
+        (circle.ben, "!suspend Otter spam every second"),
+    ):
+        asked = await circle.tell(person, typed)
+        assert circle.signs(asked) == ["⚠️"] and circle.told(person)[-1].startswith("In which group?")
+    assert (len(circle.posted(desk)), len(circle.posted(second))) == before
+    await circle.tell(circle.ana, f"!invite @pia:fake.test she reads my blog every second {wool_id}")
+    assert "every second" in circle.posted(desk)[-1] and len(circle.posted(second)) == before[1]
+    await circle.tell(circle.ana, '!invite @lena:fake.test a friend "Second"')
+    assert "a friend" in circle.posted(second)[-1]
+    await circle.tell(circle.rosa, "!cap 40 Second")
+    [row] = await circle.service.rows("SELECT cap FROM coterie_group WHERE id = $1", second_id)
+    assert row["cap"] == 40 and hs.room(wool).joined
+
+
+async def test_an_owner_who_has_left_hands_over_and_is_told_that_they_have_no_part_any_more(circle: Journey) -> None:
+    circle.rosa.auto_join = False
+    circle.rosa.leave(circle.group)
+    await circle.rest()
+    await circle.tell(circle.rosa, f"!handover {circle.ben.mxid}")
+    assert "You have left it, so you would have no part in it any more" in circle.told(circle.rosa)[-1]
+    await circle.tell(circle.rosa, f"!handover {circle.ben.mxid} confirm")
+    assert circle.told(circle.rosa)[-1].endswith("now; as you have left it, you have no part in it any more.")
+    assert (await circle.members())["rosa"] == ("left", 0)
 
 
 async def test_a_command_names_its_group_where_a_person_has_several(circle: Journey, hs: FakeHomeserver) -> None:

@@ -67,6 +67,7 @@ async def test_a_group_grows_by_the_same_people_however_often_the_service_is_cut
             ("concierge_added", "ben"): 1, ("vouch_approved", "ana"): 1, ("code_approved", "ana"): 1,
             ("code_made", "ana"): 1, ("code_made", "ben"): 1, ("code_used", "ana"): 1, ("code_used", "ben"): 1,
             ("cap_changed", None): 1, ("turned_away", None): 1, ("alias", "sam"): 1, ("left", "sam"): 1,
+            ("invited", None): 2,
         }  # fmt: skip
         assert len(play.posted(play.desk)) == 3  # what ana asked for, twice, and eve
         for name in sponsors:

@@ -21,10 +21,10 @@ MEDDLING: list[tuple[str, str, Json, Json, str]] = [
     ("m.room.history_visibility", "", {"history_visibility": "world_readable"}, {"history_visibility": "joined"},
      "who can read what was said before"),
     ("m.room.guest_access", "", {"guest_access": "can_join"}, {"guest_access": "forbidden"},
-     "whether guests may come in"),
+     "whether guests may enter"),
     ("m.room.tombstone", "", {"body": "moved", "replacement_room": "!x"}, {},
      "whether the room has been replaced by another"),
-    ("m.room.canonical_alias", "", {"alias": "#wool:fake.test"}, {}, "the room’s address"),
+    ("m.room.canonical_alias", "", {"alias": "#wool:fake.test"}, {}, "the room's address"),
     ("m.room.third_party_invite", "token", {"display_name": "a…"}, {}, "who is invited by e-mail or phone"),
     ("m.room.server_acl", "", {"allow": ["fake.test"]}, OPEN_ACL, "which servers may take part"),
     ("m.room.policy", "", {"via": "fake.test"}, {}, "the policy server"),
@@ -58,7 +58,7 @@ async def test_policy_that_somebody_changes_is_put_back_and_the_desk_learns_who_
     assert circle.room.content(type, key) == right
     found = circle.room.state[type, key]
     assert (found.redaction or found).sender == circle.hs.bot  # a tombstone is taken away, anything else replaced
-    assert circle.posted(circle.desk)[before:] == [f"{alias} changed {what} in the group’s room. I have put it back."]
+    assert circle.posted(circle.desk)[before:] == [f"{alias} changed {what} in the group's room. I have put it back."]
     (line,) = await restored(service)
     assert line["actor"] == 2 and line["number"] is None and f'"{type}"' in line["detail"]
     assert circle.posted() == []
@@ -104,7 +104,7 @@ async def test_fifty_changes_in_a_minute_are_put_back_and_told_once(
         service.clock.advance(1_000)
     await circle.rest()
     assert circle.room.content("m.room.join_rules") == {"join_rule": "invite"}
-    line = f"{alias} changed who may join in the group’s room. I have put it back."
+    line = f"{alias} changed who may join in the group's room. I have put it back."
     assert circle.posted(circle.desk)[before:] == [line]
     assert len(await restored(service)) == 50
     own = [e for e in circle.bot_events(type="m.room.join_rules") if e.content == {"join_rule": "invite"}]
@@ -142,7 +142,7 @@ async def test_encryption_that_is_turned_on_stays_on(engine: str, circle: Journe
     alias, before = await circle.alias(circle.ben), len(circle.posted(circle.desk))
     await change(circle, circle.ben, "m.room.encryption", ENCRYPTED)
     (told,) = circle.posted(circle.desk)[before:]
-    assert told.startswith(f"{alias} turned encryption on in the group’s room. It stays on.")
+    assert told.startswith(f"{alias} turned encryption on in the group's room. It stays on.")
     assert circle.room.state["m.room.encryption", ""].sender == circle.ben.mxid, "accepted as it is"
     for weaker in ({}, {"algorithm": "none"}):
         await change(circle, circle.ana, "m.room.encryption", weaker)
@@ -290,7 +290,7 @@ async def test_the_operator_s_backup_account_takes_no_seat_and_is_named_as_what_
         backup.put_state(room, "m.room.member", content, state_key=backup.mxid, force=True)
     await change(circle, backup, "m.room.join_rules", {"join_rule": "public"})
     assert circle.room.content("m.room.join_rules") == {"join_rule": "invite"}
-    assert circle.posted(circle.desk)[-1].startswith("The operator’s account changed who may join")
+    assert circle.posted(circle.desk)[-1].startswith("The operator's account changed who may join")
     await service.wait(HOUR)
     assert {circle.hs.room(room).membership(backup.mxid) for room in (circle.group, circle.desk)} == {"join"}
     assert "backup" not in await circle.members()

@@ -82,6 +82,7 @@ async def test_before_an_owner_has_joined_their_second_group_they_are_asked_whic
     circle: Journey, hs: FakeHomeserver
 ) -> None:
     rosa = circle.person("rosa", auto_join=False)
+    circle.person("zed", auto_join=False)
     await circle.tell(rosa, '!group create "Second"')
     await circle.tell(rosa, "!invite @zed:fake.test")
     assert circle.told(rosa)[-1].startswith("In which group?")

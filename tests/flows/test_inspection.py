@@ -58,9 +58,9 @@ async def test_policy_that_was_changed_unheard_is_put_back_within_the_hour(
     assert circle.room.content("im.vector.modular.widgets", "w1") == {}
     assert circle.hs.room(circle.desk).content("m.room.join_rules") == {"join_rule": "invite"}
     assert sorted(circle.posted(circle.desk)[before:]) == sorted([
-        f"{alias} changed who may do what (the power levels) in the group’s room. I have put it back.",
-        f"{alias} changed who can read what was said before in the group’s room. I have put it back.",
-        f"{alias} changed the widgets in the group’s room. I have put it back.",
+        f"{alias} changed who may do what (the power levels) in the group's room. I have put it back.",
+        f"{alias} changed who can read what was said before in the group's room. I have put it back.",
+        f"{alias} changed the widgets in the group's room. I have put it back.",
         f"{alias} changed who may join in this desk. I have put it back.",
     ])  # fmt: skip
     assert await facts(service, "restored") == ["restored"] * 4
@@ -111,7 +111,11 @@ async def test_state_that_a_concierge_redacts_is_set_again_within_seconds(
     await circle.service.wait(2_000)
     assert circle.room.content("m.room.guest_access") == {"guest_access": "forbidden"}
     assert circle.room.content("shop.coterie.group") == {"version": 1, "cap": 200}
-    assert len(circle.posted(circle.desk)) == before, "the service's own event says nothing of who it was"
+    ben = await circle.alias(circle.ben)
+    assert circle.posted(circle.desk)[before:] == [
+        f"{ben} changed whether guests may enter in the group's room. I have put it back.",
+        f"{ben} changed the mark by which clients know the group and its cap in the group's room. I have put it back.",
+    ]
 
 
 async def test_what_the_service_itself_set_wrongly_is_put_right_silently(circle: Journey, service: Service) -> None:
@@ -286,7 +290,7 @@ async def test_an_address_that_may_not_be_removed_is_told_once_to_desk_and_opera
     alias = circle.ana.make_alias(circle.group, "wool")
     await an_hour(circle)
     (told,) = circle.posted(circle.desk)[before:]
-    assert told.startswith(f"The address {alias} leads to the group’s room: anybody can learn from it")
+    assert told.startswith(f"The address {alias} leads to the group's room: anybody can learn from it")
     warned = [r.getMessage() for r in caplog.records if r.name == "coterie.guarding" and r.levelno == logging.WARNING]
     assert len(warned) == 1 and alias in warned[0] and "server admin" in warned[0]
     await an_hour(circle)
@@ -313,8 +317,8 @@ async def test_a_room_in_the_directory_is_taken_out(engine: str, circle: Journey
     await an_hour(circle)
     assert circle.hs.world.listed == set()
     assert sorted(circle.posted(circle.desk)[before:]) == [
-        "The group’s room stood in the homeserver’s public directory. I am taking it out.",
-        "This desk stood in the homeserver’s public directory. I am taking it out.",
+        "The group's room stood in the homeserver's public directory. I am taking it out.",
+        "This desk stood in the homeserver's public directory. I am taking it out.",
     ]
     await an_hour(circle)
     assert await facts(service, "unlisted") == ["unlisted"] * 2

@@ -73,7 +73,7 @@ async def two_groups(play: Journey) -> None:
 async def a_full_group(play: Journey) -> None:
     wool = play.group
     await play.make_group("Books", cap=2)
-    await play.tell(play.rosa, f"!invite {play.ana.mxid} books")
+    await play.tell(play.rosa, f'!invite {play.ana.mxid} "books"')
     play.group = wool
 
 
@@ -111,6 +111,9 @@ CASES = [
     Case(Reason.OTHER_PLACE, "ben", "desk", "!pledge 3", "!pledge does not work here. Send it to me by direct"),
     Case(Reason.OTHER_PLACE, "ben", "desk", "!withdraw", "!withdraw does not work here."),
     Case(Reason.OTHER_PLACE, "rosa", "desk", '!group create "x"', "!group does not work here."),
+    Case(Reason.OTHER_PLACE, "ben", "direct", "!tree", "!tree does not work here. Write it in the desk."),
+    Case(Reason.OTHER_PLACE, "ben", "direct", "!waitlist", "!waitlist does not work here. Write it in the desk."),
+    Case(Reason.OTHER_PLACE, "ben", "direct", "!audit", "!audit does not work here. Write it in the desk."),
     Case(Reason.USAGE, "ana", "group", "!pledge", "Write it like this: !pledge 3"),
     Case(Reason.USAGE, "ana", "group", "!withdraw all of it", "Write it like this: !withdraw"),
     Case(Reason.USAGE, "ben", "group", "!product", 'Write it like this: !product add "Merino throw" 89.00'),
@@ -177,6 +180,7 @@ CASES = [
     Case(Reason.UNKNOWN_COMMAND, "ana", "direct", "!frobnicate", "There is no !frobnicate. Send me !help"),
     Case(Reason.UNKNOWN_COMMAND, "ana", "group", "!pleged 3", "There is no !pleged. Did you mean !pledge?"),
     Case(Reason.NOT_UNDERSTOOD, "ana", "direct", "is it soft?", "I am the group's stage crew and read commands only"),
+    Case(Reason.STRANGER, "ana", "direct", "is it soft?", "I look after groups that people are invited to", ana_left),
     Case(Reason.NO_GROUP, "ana", "direct", "!invite @pia:fake.test", "I know of no group in which you", ana_left),
     Case(Reason.NO_GROUP, "ben", "direct", "!concierge add @ana:fake.test", "I know of no group in which you could"),
     Case(Reason.WHICH_GROUP, "rosa", "direct", "!invite @pia:fake.test", "In which group? Add its id", two_groups),
@@ -197,6 +201,10 @@ CASES = [
     Case(Reason.ALREADY_OWNER, "rosa", "direct", "!handover @rosa:fake.test confirm", "That person owns the group"),
     Case(Reason.TOO_NEW, "ana", "direct", "!invite @pia:fake.test", "You can vouch for others once you have been in"),
     Case(Reason.TOO_NEW, "ana", "direct", "!code", "You can vouch for others once you have been in the group for 7"),
+    Case(Reason.NOT_SUSPENDED, "ben", "desk", "!unsuspend @ana:fake.test", "That person can vouch for others already."),
+    Case(Reason.DECIDES_THEMSELVES, "rosa", "desk", "!suspend @ben:fake.test too loud", "Concierges and owners decide"),
+    Case(Reason.DECIDES_THEMSELVES, "ben", "desk", "!suspend @rosa:fake.test", "Concierges and owners decide about"),
+    Case(Reason.ONE_AT_A_TIME, "ben", "desk", "!invite @pia:fake.test @sam:fake.test", "I invite one person at a time"),
     Case(Reason.BUYS_OPEN, "rosa", "direct", "!sunset", "A group buy is still open, or is being cleared."),
     Case(Reason.NOT_CLOSING, "rosa", "direct", "!sunset cancel", "The group is not being closed."),
     Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @ben:fake.test", "That person is a concierge of"),
@@ -307,12 +315,42 @@ async def test_what_would_expose_people_is_refused_in_the_group_and_removed_ther
     asked = await shop.say(person, typed)
     name = typed[1:].partition(" ")[0]
     assert shop.told(person)[told:] == [
-        f"To keep people's names private, !{name} does not work in the group, and your message was removed there. "
-        "Send it to me here instead."
+        f"!{name} is not for the eyes of the whole group, so I removed your message there. Send it to me here instead."
     ]
     assert hs.event(asked).redaction is not None and hs.event(asked).content == {}
     assert [event.type for event in shop.room.events[events + 1 :]] == ["m.reaction", "m.room.redaction"]
     assert await all_rows(shop) == rows and not shop.person("pia").invitations
+
+
+@pytest.mark.parametrize("typed", ["!invite @pia:fake.test she is nice", "!Alias Ana from Elm Street", "!invit @pia:x"])
+async def test_what_an_edit_makes_expose_people_is_removed_with_its_first_version(
+    shop: Journey, hs: FakeHomeserver, typed: str
+) -> None:
+    first = await shop.say(shop.ana, "hello")
+    rows = await all_rows(shop)
+    edit = shop.ana.edit(shop.group, first, typed)
+    await shop.rest()
+    assert hs.event(first).content == hs.event(edit).content == {}
+    assert "removed" in shop.told(shop.ana)[-1] and "Send it to me here instead." in shop.told(shop.ana)[-1]
+    assert await all_rows(shop) == rows and not shop.person("pia").invitations
+
+
+async def test_an_edit_removes_nobody_elses_message(shop: Journey, hs: FakeHomeserver) -> None:
+    said = await shop.say(shop.otto, "hello")
+    for event in (said, shop.card, "$unknown"):
+        edit = shop.ana.edit(shop.group, event, "!invite @pia:fake.test")
+        await shop.rest()
+        assert hs.event(edit).content == {}
+    assert hs.event(said).redaction is None and hs.event(shop.card).redaction is None
+
+
+async def test_an_edit_into_another_bots_command_removes_nothing(shop: Journey, hs: FakeHomeserver) -> None:
+    first = await shop.say(shop.ana, "hello")
+    for typed in ("!xkcd 303", "!pledge 3", "no command"):
+        edit = shop.ana.edit(shop.group, first, typed)
+        await shop.rest()
+        assert hs.event(edit).redaction is None
+    assert hs.event(first).redaction is None and await shop.units() == {}
 
 
 async def test_an_edit_is_refused_wherever_it_is_made(shop: Journey, hs: FakeHomeserver) -> None:

@@ -292,25 +292,6 @@ async def test_who_gets_in_while_there_is_a_free_seat_stays_and_is_welcome(circl
     assert eve.mxid in circle.room.joined and circle.welcomes(eve)[0].startswith(f"Welcome to {NAME}.")
 
 
-async def test_founding_members_are_never_removed_and_above_the_cap_nobody_else_comes_in(
-    circle: Journey, service: Service
-) -> None:
-    async with service.store.unit() as unit:
-        await unit._connection.execute("UPDATE member SET founding = 1")
-    circle.ana.leave(circle.group)
-    await circle.rest()
-    await circle.fill(4)
-    force_in(circle, circle.ana)
-    await circle.rest()
-    assert circle.ana.mxid in circle.room.joined and await circle.seats() == 5
-    circle.otto.leave(circle.group)
-    await circle.rest()
-    assert await circle.seats() == 4
-    sam = circle.newcomer("sam")
-    await wait_for(circle, sam)
-    assert await circle.waiting() == ["sam"] and sam.mxid not in circle.room.members
-
-
 async def test_who_was_banned_is_not_invited_until_the_ban_is_lifted(circle: Journey, hs: FakeHomeserver) -> None:
     circle.ben.ban(circle.group, circle.mia.mxid)
     await circle.rest()

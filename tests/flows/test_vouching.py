@@ -34,7 +34,7 @@ async def test_a_member_vouches_a_concierge_approves_and_the_person_is_invited(e
     assert grown.hs.event(line).content["msgtype"] == "m.notice" and grown.signs(line) == ["✅", "❌"]
     await grown.decide(grown.ben, line)
     assert [room.room_id for room in pia.invitations] == [grown.group]
-    assert desk_line(grown, line) == f"{ana} vouches for a person: invited. (decided by {ben})"
+    assert desk_line(grown, line) == f"{ana} vouches for a person: invited. {ben} decided."
     assert pia.mxid not in str(grown.hs.room(grown.desk).content_now(grown.hs.event(line)))
     assert grown.told(grown.ana)[-1] == (
         f"The concierges have approved whom you vouched for in {NAME}, and I have invited them."
@@ -55,7 +55,7 @@ async def test_a_concierge_declines_and_nobody_is_invited(grown: Journey) -> Non
     assert desk_line(grown, line) == f"{ana} vouches for a person: {pia.mxid}\n✅ to invite them, ❌ to decline."
     await grown.decide(grown.rosa, line, "❌")
     rosa = await grown.alias(grown.rosa)
-    assert desk_line(grown, line) == f"{ana}’s wish: declined. (decided by {rosa})"
+    assert desk_line(grown, line) == f"{ana}'s wish: declined. {rosa} decided."
     assert grown.told(grown.ana)[-1] == (
         f"The concierges of {NAME} have decided not to invite the person whom you vouched for. To learn why, ask them."
     )
@@ -125,7 +125,7 @@ async def test_whom_a_full_group_has_no_seat_for_waits_in_order_of_approval(grow
     await grown.decide(grown.ben, second)
     await grown.decide(grown.ben, first)
     ana, otto, ben = [await grown.alias(person) for person in (grown.ana, grown.otto, grown.ben)]
-    assert desk_line(grown, first) == f"{ana} vouches for a person: no. 2 on the waitlist. (decided by {ben})"
+    assert desk_line(grown, first) == f"{ana} vouches for a person: no. 2 on the waitlist. {ben} decided."
     assert await grown.waiting() == ["sam", "pia"]
     assert grown.told(grown.ana)[-1] == (
         f"The concierges have approved whom you vouched for in {NAME}. The group is full: they are no. 2 on the "
@@ -133,7 +133,9 @@ async def test_whom_a_full_group_has_no_seat_for_waits_in_order_of_approval(grow
     )
     await grown.say(grown.ben, "!waitlist", to=grown.desk)
     assert grown.posted(grown.desk)[-1] == (
-        f"Waiting for a seat in {NAME}:\n1. {otto} vouches for them\n2. {ana} vouches for them"
+        f"Waiting for a seat in {NAME}:\n"
+        f"1. {sam.mxid} ({otto} vouches for them)\n"
+        f"2. {pia.mxid} ({ana} vouches for them)"
     )
     grown.mia.leave(grown.group)
     await grown.rest()

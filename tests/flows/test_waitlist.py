@@ -63,13 +63,40 @@ async def test_the_desk_sees_who_waits_by_their_sponsors_and_can_take_people_off
     ben, rosa = await circle.alias(circle.ben), await circle.alias(circle.rosa)
     assert circle.posted(circle.desk)[-1].split("\n")[0] == f"Waiting for a seat in {NAME}:"
     assert [ben in line for line in circle.posted(circle.desk)[-1].split("\n")[1:]] == [True, False]
-    assert rosa in circle.posted(circle.desk)[-1].split("\n")[2]
+    assert circle.posted(circle.desk)[-1].split("\n")[2] == f"2. {sam.mxid} ({rosa} vouches for them)"
     dropped = await circle.say(circle.rosa, f"!waitlist drop {pia.mxid}", to=circle.desk)
     assert circle.signs(dropped) == ["✅"] and await circle.waiting() == ["sam"]
     again = await circle.say(circle.rosa, f"!waitlist drop {pia.mxid}", to=circle.desk)
     assert circle.signs(again) == ["⚠️"] and circle.posted(circle.desk)[-1] == "That person does not wait for a seat."
     elsewhere = await circle.tell(circle.rosa, f"!waitlist drop {sam.mxid}")
     assert circle.signs(elsewhere) == ["⚠️"] and await circle.waiting() == ["sam"]
+
+
+async def test_who_was_a_member_before_is_shown_and_dropped_by_alias(circle: Journey) -> None:
+    await circle.tell(circle.mia, "!alias Quiet River Otter")
+    circle.mia.leave(circle.group)
+    await circle.rest()
+    await circle.fill()
+    await circle.tell(circle.rosa, f"!invite {circle.mia.mxid}")
+    await circle.say(circle.ben, "!waitlist", to=circle.desk)
+    assert "\n1. Quiet River Otter (" in circle.posted(circle.desk)[-1] and await circle.waiting() == ["mia"]
+    dropped = await circle.say(circle.ben, "!waitlist drop quiet river otter", to=circle.desk)
+    assert circle.signs(dropped) == ["✅"] and await circle.waiting() == []
+
+
+async def test_a_concierge_to_be_is_lowered_to_an_ordinary_wish_while_they_wait(circle: Journey) -> None:
+    await circle.fill()
+    pia = circle.person("pia")
+    await circle.tell(circle.rosa, f"!concierge add {pia.mxid}")
+    asked = await circle.tell(circle.rosa, f"!concierge remove {pia.mxid}")
+    assert circle.signs(asked) == ["✅"]
+    assert circle.told(circle.rosa)[-1] == f"{pia.mxid} waits for a seat in {NAME} as an ordinary member now."
+    again = await circle.tell(circle.rosa, f"!concierge remove {pia.mxid}")
+    assert circle.signs(again) == ["⚠️"] and await circle.waiting() == ["pia"]
+    circle.mia.leave(circle.group)
+    await circle.rest()
+    assert (await circle.members())["pia"] == ("joined", 0)
+    assert [event for event in circle.hs.room(circle.desk).events if event.state_key == pia.mxid] == []
 
 
 async def test_a_concierge_who_waits_becomes_one_with_their_seat_also_if_they_waited_before(

@@ -372,11 +372,9 @@ async def test_who_has_a_seat_comes_into_a_full_group(house: House) -> None:
     for number in range(3, 10):
         await house.know(member(number))
     invited = await house.know(member(10, Presence.INVITED))
-    founding = await house.know(replace(member(11, Presence.LEFT), founding=True))
     left = await house.know(member(12, Presence.LEFT))
     assert await house.join(invited, is_invited=True) is None
     assert await house.join(member(1).user_id) is None, "a new display name is asked about as well"
-    assert await house.join(founding) is None
     assert await house.join(left) == NO_JOINING
     assert [await house.join(own) for own in OWN] == [None] * 4
     assert await house.join("@coterie_2:far.test") == NO_JOINING

@@ -34,6 +34,16 @@ def unadoptable(d: Mapping[str, Any]) -> str:
                 f"My power level in that room is {d['level']}, and I need {d['needed']}: nobody may be above me there, "
                 f"nor any right. Set it to {d['needed']} in the room's member list, then send the same again."
             )
+        case "much":
+            return (
+                f"My power level in that room is {d['level']}, and I can keep account of {d['most']} at most. Have it "
+                "set to 100 or 101 in the room's member list, or make a new group: !group create"
+            )
+        case "asked":
+            return (
+                "Another owner has asked me to adopt that room, and nothing changes by your message. They confirm it, "
+                "or drop it with !adopt, the room's id and cancel; else it is dropped after a day."
+            )
         case "creator":
             return (
                 f"In a room of version {d['version']} nobody outranks those who made it, so I could not keep it as a "

@@ -56,16 +56,34 @@ def concierge_waits(person: Member, group: Group, place: int) -> str:
     )
 
 
+def concierge_wish_taken_back(person: Member, group: Group) -> str:
+    return f"{called(person)} waits for a seat in “{group.name}” as an ordinary member now."
+
+
 def concierge_removed(person: Member, group: Group) -> str:
     return f"{called(person)} is no concierge of “{group.name}” any more, and out of the desk."
 
 
-def hand_over_asked(member: Member, group: Group, *, stays: bool) -> str:
-    """Say what handing over comes to; `stays`: the owner of an adopted room whose power the bot cannot take."""
+def concierge_now(group: Group) -> str:
+    return (
+        f"You are a concierge of “{group.name}” now, and invited to its desk, the private room of its concierges. "
+        "Send me !help to see what you can do."
+    )
+
+
+def concierge_no_more(group: Group) -> str:
+    return f"You are no concierge of “{group.name}” any more. As a member you stay."
+
+
+def hand_over_asked(member: Member, group: Group, *, stays: bool, here: bool) -> str:
+    """Say what handing over comes to; `stays`: the owner of an adopted room whose power the bot cannot take; `here`:
+    one who is in the group."""
     become = (
         "You would keep your power level in the room, which I cannot lower"
         if stays
         else "You would be a concierge, and could not take it back"
+        if here
+        else "You have left it, so you would have no part in it any more, and could not take it back"
     )
     return (
         f"{member.alias} would own “{group.name}”: its cap, its concierges and whether it goes on. {become}. If you "
@@ -73,8 +91,9 @@ def hand_over_asked(member: Member, group: Group, *, stays: bool) -> str:
     )
 
 
-def handed_over(member: Member, group: Group, *, stays: bool) -> str:
-    become = "you keep your power level in the room" if stays else "you are one of its concierges"
+def handed_over(member: Member, group: Group, *, stays: bool, here: bool) -> str:
+    stayed = "you are one of its concierges" if here else "as you have left it, you have no part in it any more"
+    become = "you keep your power level in the room" if stays else stayed
     return f"{member.alias} owns “{group.name}” now; {become}."
 
 

@@ -11,46 +11,79 @@ from appservice.domain import guarding
 from appservice.domain.group import Group
 from appservice.present.text import Text, esc
 
-SOMEBODY, OPERATOR, SERVICE = "Somebody who is no member", "The operator’s account", "The service"
+SOMEBODY, OPERATOR, SERVICE = "Somebody who is no member", "The operator's account", "The service"
 """Who did something, where it was no member of the group."""
+A_PERSON = "a person who is no member"
+_NAMED = 5
 
 _WHAT: Mapping[str, str] = {
     guarding.JOIN_RULES: "who may join",
     guarding.HISTORY: "who can read what was said before",
-    guarding.GUESTS: "whether guests may come in",
+    guarding.GUESTS: "whether guests may enter",
     guarding.POWER_LEVELS: "who may do what (the power levels)",
     guarding.ENCRYPTION: "the encryption",
     guarding.SERVER_ACL: "which servers may take part",
-    guarding.CANONICAL_ALIAS: "the room’s address",
+    guarding.CANONICAL_ALIAS: "the room's address",
     guarding.THIRD_PARTY_INVITE: "who is invited by e-mail or phone",
     "m.room.tombstone": "whether the room has been replaced by another",
     "m.room.policy": "the policy server",
     "m.space.child": "what belongs to the room as a space",
     "m.space.parent": "to which space the room belongs",
     "im.vector.modular.widgets": "the widgets",
+    "m.widget": "the widgets",
+    "m.room.retention": "for how long messages are kept",
     "io.element.widgets.layout": "the layout of the widgets",
     "shop.coterie.group": "the mark by which clients know the group and its cap",
 }
 
 
 def _where(*, in_desk: bool) -> str:
-    return "in this desk" if in_desk else "in the group’s room"
+    return "in this desk" if in_desk else "in the group's room"
 
 
 def restored(who: str, type: str, *, in_desk: bool) -> str:
     return f"{who} changed {_what(type)} {_where(in_desk=in_desk)}. I have put it back."
 
 
-def beyond_me(who: str, whom: str) -> str:
+def beyond_me(who: str, whom: Sequence[str]) -> str:
+    """Say that these have as much power as the service; of many, five are named."""
+    if len(whom) == 1:
+        return (
+            f"{who} gave {whom[0]} as much power in the room as I have, and I cannot take it back: {whom[0]} counts as "
+            "an owner now. Only they can step down."
+        )
     return (
-        f"{who} gave {whom} as much power in the room as I have, and I cannot take it back: {whom} counts as an owner "
-        "now. Only they can step down."
+        f"{who} gave {_listed(whom)} as much power in the room as I have, and I cannot take it back: they count as "
+        "owners now. Only they can step down."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = [*names[:_NAMED], *([f"{len(names) - _NAMED} others"] if len(names) > _NAMED else [])]
+    return f"{', '.join(others)} and {last}"
+
+
+def came_in_beyond_me(whom: str, group: Group) -> str:
+    return (
+        f"{whom} came in although all {group.cap} seats are taken, and has as much power in the room as I have: I "
+        "cannot remove them, and they take a seat over the cap."
+    )
+
+
+def invited_beyond_me(who: str, whom: str) -> str:
+    return (
+        f"{who} invited {whom} past me, who has as much power in the room as I have: I cannot take it back, and they "
+        "take a seat when they come in."
+    )
+
+
+def stepped_down(who: str) -> str:
+    return f"{who} gave up power in the group's room."
 
 
 def encrypted(who: str) -> str:
     return (
-        f"{who} turned encryption on in the group’s room. It stays on. I cannot read encrypted messages yet: pledge "
+        f"{who} turned encryption on in the group's room. It stays on. I cannot read encrypted messages yet: pledge "
         "and ask by direct message, or on the cards by reaction."
     )
 
@@ -60,20 +93,20 @@ def invitation_withdrawn(who: str, whom: str) -> str:
 
 
 def listed(*, in_desk: bool) -> str:
-    room = "This desk" if in_desk else "The group’s room"
-    return f"{room} stood in the homeserver’s public directory. I am taking it out."
+    room = "This desk" if in_desk else "The group's room"
+    return f"{room} stood in the homeserver's public directory. I am taking it out."
 
 
 def still_listed(*, in_desk: bool) -> str:
-    room = "This desk" if in_desk else "The group’s room"
-    return f"{room} stands in the homeserver’s public directory, and I may not take it out. Ask the operator to do it."
+    room = "This desk" if in_desk else "The group's room"
+    return f"{room} stands in the homeserver's public directory, and I may not take it out. Ask the operator to do it."
 
 
 def alias_stays(alias: str, *, in_desk: bool) -> str:
-    room = "this desk" if in_desk else "the group’s room"
+    room = "this desk" if in_desk else "the group's room"
     return (
         f"The address {alias} leads to {room}: anybody can learn from it that the room exists, nobody comes in by it. "
-        "Any member can make one; I may not remove it. Ask whoever made it, or the homeserver’s operator, to delete it."
+        "Any member can make one; I may not remove it. Ask whoever made it, or the homeserver's operator, to delete it."
     )
 
 
@@ -102,6 +135,10 @@ def _fact(text: str) -> Callable[[str, str, Detail], str]:
     return words
 
 
+def _left(who: str, whom: str, detail: Detail) -> str:
+    return "an invitation was declined, or taken back" if whom == SOMEBODY else f"{whom} left, or was removed"
+
+
 def _restored(who: str, whom: str, detail: Detail) -> str:
     desk = ", in the desk" if detail.get("in_desk") else ""
     return f"{who} changed {_what(str(detail.get('what')))}{desk}; put back"
@@ -114,28 +151,31 @@ AUDITED: Mapping[str, Callable[[str, str, Detail], str]] = {
     "concierge_added": _fact("{who} made {whom} a concierge"),
     "concierge_removed": _fact("{who} made {whom} an ordinary member again"),
     "handed_over": _fact("{who} handed the group over to {whom}"),
+    "stepped_down": _fact("{who} gave up power in the room"),
     "owner_by_power": _fact("{who} gave {whom} as much power as the service has; counts as an owner"),
     "joined": _fact("{whom} joined"),
-    "left": _fact("{whom} left, or was removed"),
+    "invited": _fact("{who} invited somebody"),
+    "left": _left,
     "banned": _fact("{whom} was banned"),
     "turned_away": _fact("{whom} came in without a seat and was removed; all {cap} were taken"),
     "alias": _fact("{whom} chose this alias"),
     "vouch_approved": _fact("{who} approved whom {whom} vouched for"),
     "vouch_declined": _fact("{who} declined whom {whom} vouched for"),
+    "vouch_expired": _fact("nobody decided in time on what {whom} had asked for"),
     "code_approved": _fact("{who} approved an invitation code for {whom}"),
     "code_declined": _fact("{who} declined an invitation code for {whom}"),
     "code_made": _fact("{whom} got an invitation code"),
     "code_used": _fact("an invitation code of {whom} was used"),
-    "suspended": _fact("{who} suspended {whom}’s right to vouch"),
+    "suspended": _fact("{who} suspended {whom}'s right to vouch"),
     "unsuspended": _fact("{who} gave {whom} the right to vouch back"),
     "restored": _restored,
     "encryption_on": _fact("{who} turned encryption on"),
     "invitation_withdrawn": _fact("{who} invited somebody past the service; taken back"),
     "unlisted": _fact("the room stood in the public directory and was taken out"),
     "forgotten": _fact("{whom} was forgotten as they wished"),
-    "sunset": _fact("{who} announced the group’s end"),
-    "sunset_cancelled": _fact("{who} took the group’s end back"),
-    "everybody_out": _fact("the group’s end: everybody was removed"),
+    "sunset": _fact("{who} announced the group's end"),
+    "sunset_cancelled": _fact("{who} took the group's end back"),
+    "everybody_out": _fact("the group's end: everybody was removed"),
 }
 """The facts about people, policy and powers, and how each reads."""
 

@@ -71,11 +71,13 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         + str(d.get("hint", "Ask the operator of this service to list you in groups.owners."))
     ),
     Reason.WRONG_PLACE: lambda d: (
-        f"To keep people's names private, !{d['command']} does not work in the group, and "
-        "your message was removed there. Send it to me here instead."
+        f"!{d['command']} is not for the eyes of the whole group, so I removed your message there. "
+        + ("Write it in the desk instead." if d.get("desk") else "Send it to me here instead.")
     ),
     Reason.OTHER_PLACE: lambda d: (
-        f"!{d['command']} does not work here. Send it to me by direct message"
+        f"!{d['command']} does not work here. Write it in the desk."
+        if d.get("desk")
+        else f"!{d['command']} does not work here. Send it to me by direct message"
         + (" or write it in the group." if d["command"] in ("pledge", "withdraw") else ".")
     ),
     Reason.USAGE: lambda d: f"Write it like this: {d['usage']}",
@@ -105,6 +107,10 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     ),
     Reason.NOT_UNDERSTOOD: lambda d: (
         "I am the group's stage crew and read commands only; to reach a person, write in the group. " + HELP_HINT
+    ),
+    Reason.STRANGER: lambda d: (
+        "I look after groups that people are invited to. If somebody gave you an invitation code, send it to me here. "
+        "If you were invited, join the group's room first."
     ),
     Reason.NO_GROUP: lambda d: (
         "I know of no group in which you could do that. If you were invited, join the group's room first."
@@ -137,7 +143,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NO_CONCIERGE: lambda d: "That person is no concierge of the group.",
     Reason.OWN_ACCOUNT: lambda d: "That is my own account.",
     Reason.STILL_CREATING: lambda d: "The group's rooms are still being made. Try again in a moment.",
-    Reason.GROUP_CLOSING: lambda d: "The group is being closed, so nobody comes in any more.",
+    Reason.GROUP_CLOSING: lambda d: "The group is being closed: nobody comes in, and nothing is changed any more.",
     Reason.BANNED: lambda d: (
         "You were banned from the group, so the code does not let you in."
         if d.get("you")
@@ -174,6 +180,12 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         "invite whom you name to them."
     ),
     Reason.SUSPENDED: lambda d: f"You cannot vouch for others for now. The concierges' reason: {d['why']}",
+    Reason.NOT_SUSPENDED: lambda d: "That person can vouch for others already.",
+    Reason.DECIDES_THEMSELVES: lambda d: (
+        "Concierges and owners decide about vouches themselves, so there is nothing to take away. An owner can make a "
+        "concierge an ordinary member first: !concierge remove @ben:example.org"
+    ),
+    Reason.ONE_AT_A_TIME: lambda d: "I invite one person at a time, so I have invited nobody. Send one line for each.",
     Reason.TOO_MANY_VOUCHES: lambda d: (
         f"The concierges have {d['most']} people of yours before them. Wait for their answer, then name the next."
     ),

@@ -7,7 +7,7 @@ person has no alias.
 from appservice.domain.effect import CODE
 from appservice.domain.group import Group
 from appservice.domain.member import Member
-from appservice.present.text import Text, esc
+from appservice.present.text import Text, esc, pages
 
 
 def called(person: Member) -> str:
@@ -56,10 +56,15 @@ def _why_not_invited(errcode: str) -> str:
     }.get(errcode, "their server or ours refused it")
 
 
-def invitation_expired(person: Member, group: Group) -> str:
-    if _asked_themselves(person):
-        return f"You have not answered the invitation to “{group.name}”. It has expired, and I take it back."
-    return f"{called(person)} has not answered the invitation to “{group.name}”. It has expired, and I take it back."
+def invitation_expired(person: Member, group: Group, *, stays: bool = False) -> str:
+    """Say what becomes of an invitation; it `stays` where its person has as much power as the service."""
+    is_own = _asked_themselves(person)
+    who = "You have" if is_own else f"{called(person)} has"
+    unanswered = f"{who} not answered the invitation to “{group.name}”."
+    if stays:
+        have = "You have" if is_own else "They have"
+        return f"{unanswered} {have} as much power there as I have, so I cannot take it back: it stays, with its seat."
+    return f"{unanswered} It has expired, and I take it back."
 
 
 def over_the_cap(group: Group) -> str:
@@ -105,7 +110,7 @@ def passed_on(*, code: bool) -> str:
 
 
 def decided(outcome: str, concierge: Member) -> str:
-    return f"{outcome} (decided by {concierge.alias})"
+    return f"{outcome} {concierge.alias} decided."
 
 
 def approved(sponsor: Member, place: int) -> str:
@@ -118,7 +123,28 @@ def code_approved(sponsor: Member) -> str:
 
 
 def declined(sponsor: Member) -> str:
-    return f"{sponsor.alias}’s wish: declined."
+    return f"{sponsor.alias}'s wish: declined."
+
+
+def code_in_vain(sponsor: Member) -> str:
+    return f"{sponsor.alias}'s wish: declined, since they are out of the group or may not vouch for now."
+
+
+def lapsed(sponsor: Member) -> str:
+    return f"{sponsor.alias}'s wish: not decided within 30 days, and void."
+
+
+def vouch_lapsed(group: Group, *, code: bool) -> str:
+    what = "your wish for an invitation code" if code else "the person whom you vouched for"
+    return f"The concierges of “{group.name}” have not decided on {what} within 30 days. You can ask again."
+
+
+def vouch_void(group: Group) -> str:
+    return f"The person whom you vouched for in “{group.name}” cannot be invited any more, and I have taken it back."
+
+
+def no_vouches(group: Group) -> str:
+    return f"Nothing waits for a decision in “{group.name}”."
 
 
 def vouch_approved(group: Group, place: int) -> str:
@@ -162,8 +188,9 @@ def code_expired(group: Group) -> str:
     return f"An invitation code of yours for “{group.name}” was not used in time. Its seat is free again."
 
 
-def suspended(group: Group, why: str) -> str:
-    return f"You cannot vouch for others in “{group.name}” for now. The concierges’ reason: {why}"
+def suspended(group: Group, why: str, codes: int = 0) -> str:
+    ended = "\nYour invitation codes that were not used are good no more." if codes else ""
+    return f"You cannot vouch for others in “{group.name}” for now. The concierges' reason: {why}{ended}"
 
 
 def unsuspended(group: Group) -> str:
@@ -174,11 +201,17 @@ def suspension_noted(member: Member, *, suspended: bool) -> str:
     return f"{member.alias} {'cannot vouch for others for now' if suspended else 'can vouch for others again'}."
 
 
-def waitlist(group: Group, sponsors: list[str]) -> str:
-    """List who waits, by who vouched for them."""
-    if not sponsors:
-        return f"Nobody waits for a seat in “{group.name}”."
-    return "\n".join([f"Waiting for a seat in “{group.name}”:", *(f"{n}. {s}" for n, s in enumerate(sponsors, 1))])
+def waitlist(group: Group, waiting: list[tuple[str, str]]) -> list[str]:
+    """List who waits, each as they are to be named with `!waitlist drop`, and who vouched for them."""
+    if not waiting:
+        return [f"Nobody waits for a seat in “{group.name}”."]
+    lines = [f"{n}. {person} ({sponsor})" for n, (person, sponsor) in enumerate(waiting, 1)]
+    head = f"Waiting for a seat in “{group.name}”"
+    return ["\n".join([_headed(head, n), *page]) for n, page in enumerate(pages(lines))]
+
+
+def _headed(head: str, page: int) -> str:
+    return f"{head} (continued):" if page else f"{head}:"
 
 
 def waits_for(sponsor: Member | None) -> str:
@@ -189,10 +222,14 @@ def off_the_waitlist(user_id: str, group: Group) -> str:
     return f"{user_id} does not wait for a seat in “{group.name}” any more."
 
 
-def tree(group: Group, lines: list[str]) -> Text:
+def tree(group: Group, lines: list[str]) -> list[Text]:
     """Show who vouched for whom, one line a member, indented."""
-    head = f"Who vouched for whom in “{group.name}”:"
-    return Text("\n".join([head, *lines]), f"{esc(head)}<pre><code>{esc(chr(10).join(lines))}</code></pre>")
+    title, found = f"Who vouched for whom in “{group.name}”", []
+    for n, page in enumerate(pages(lines)):
+        head = _headed(title, n)
+        html = f"{esc(head)}<pre><code>{esc(chr(10).join(page))}</code></pre>"
+        found.append(Text("\n".join([head, *page]), html))
+    return found
 
 
 # Names
