@@ -21,7 +21,7 @@ from appservice.workers.lanes import Lanes
 log = logging.getLogger("coterie.outbox")
 
 LONGEST_WAIT_MS = 300_000
-_REMOTE_ATTEMPTS = 4
+_REMOTE_ATTEMPTS = 6
 """How often an invitation or a join is tried while another server fails; then whoever asked is told."""
 
 _SILENT_ATTEMPTS = 12

@@ -217,7 +217,7 @@ async def test_a_person_who_cannot_be_reached_holds_nothing_up_and_is_reached_la
     await shop.plus(shop.ana, 12)
     await shop.plus(shop.otto, 1)
     await shop.close()
-    await service.wait(30_000)
+    await service.wait(40_000)
     assert shop.told(shop.ana) == [] and len(shop.receipts(shop.otto)) == 1
     hs.refuse_invites(shop.ana.mxid, None)
     await shop.say(shop.ana, "!pledge x")
@@ -228,9 +228,9 @@ async def test_a_person_who_cannot_be_reached_holds_nothing_up_and_is_reached_la
 async def test_a_direct_room_that_cannot_be_joined_is_forgotten(
     play: Journey, hs: FakeHomeserver, service: Service
 ) -> None:
-    hs.faults.on_request(Fault.ERROR_502, times=4, match="POST .*/join$")
+    hs.faults.on_request(Fault.ERROR_502, times=6, match="POST .*/join$")
     room = play.ana.create_direct(hs.bot)
-    await service.wait(20_000)
+    await service.wait(40_000)
     assert bots_part(hs, room) == "invite"
     assert await service.rows("SELECT * FROM room WHERE room_id = $1", room) == []
     play.ana.leave(room)
