@@ -52,7 +52,7 @@ async def test_a_remote_person_whose_server_is_not_there_gives_the_seat_back(
     service = await coterie(groups={"owners": [rosa.user_id]})
     here = await circle([], ["ana"], rosa=rosa, service=service, cap=3)
     await rosa.say(here.direct, "!invite @nobody:localhost:1")
-    told = await rosa.direct_message_from(here.bot, "could not be invited", timeout=60)
+    told = await rosa.direct_message_from(here.bot, "could not be invited", timeout=180)
     assert told["content"]["body"] == (
         "@nobody:localhost:1 could not be invited: their server cannot be reached. The seat is free again."
     )
