@@ -23,6 +23,8 @@ log = logging.getLogger("coterie.outbox")
 LONGEST_WAIT_MS = 300_000
 _REMOTE_ATTEMPTS = 6
 """How often an invitation or a join is tried while another server fails; then whoever asked is told."""
+_KNOCKS = 4
+"""How often it is tried to enter a room that does not let the bot in."""
 
 _SILENT_ATTEMPTS = 12
 """The same where nothing was answered at all, which our own homeserver's restart explains as well: half an hour."""
@@ -156,7 +158,7 @@ def _may_succeed(owed: Owed, error: HomeserverError) -> bool:
 
 def _is_hopeless(owed: Owed, error: HomeserverError) -> bool:
     """Tell whether another server has failed us often enough; our own may take for ever."""
-    most = _SILENT_ATTEMPTS if error.status == 0 else _REMOTE_ATTEMPTS
+    most = {0: _SILENT_ATTEMPTS, 403: _KNOCKS}.get(error.status, _REMOTE_ATTEMPTS)
     ours = error.status in (401, 408, 425, 429)
     return isinstance(owed.effect, _ANSWERED) and not ours and owed.attempts + 1 >= most
 

@@ -48,4 +48,5 @@ async def test_a_reply_to_a_text_posts_the_product_without_a_picture_and_says_so
     assert told["content"]["body"] == (
         "The message you replied to is no picture I can use, so the product was posted without one."
     )
+    await ana.sees(here.group, "Merino throw\n€89.00")
     assert [e["content"]["msgtype"] for e in ana.new_messages(here.group, here.bot)] == ["m.notice"]

@@ -10,7 +10,7 @@ from tests.harness.person import Event
 _USER_ID = re.compile(r"@[\w.=/+-]+:[\w.-]+(?::\d+)?")
 _QUOTED = re.compile(
     r"^Invited @|^@\S+ (?:could not be|has not answered|is a concierge|does not wait)|vouches for a person: @"
-    r"|is full: @|I have invited @|invited @\S+ past me|@coterie_?\w*:"
+    r"|is full: @|^Waiting for a seat in |I have invited @|invited @\S+ past me|@coterie_?\w*:"
 )
 """Sentences that quote an id to who typed it, or in the desk to who has to decide on it, of people who have no alias;
 and the service's own account."""
