@@ -221,6 +221,7 @@ async def test_owners_of_equal_power_are_corrected_wherever_they_are(
     assert service.errors() == []
 
 
+@pytest.mark.slow
 async def test_a_bot_above_all_others_leaves_it_to_the_homeservers(
     federated: tuple[Synapse, Synapse], person: PersonFactory, coterie: ServiceFactory
 ) -> None:
@@ -247,6 +248,7 @@ async def test_a_bot_above_all_others_leaves_it_to_the_homeservers(
     assert service.errors() == []
 
 
+@pytest.mark.slow
 async def test_a_room_of_another_homeserver_is_adopted_too(
     federated: tuple[Synapse, Synapse], person: PersonFactory, coterie: ServiceFactory
 ) -> None:
@@ -263,6 +265,7 @@ async def test_a_room_of_another_homeserver_is_adopted_too(
     assert service.errors() == []
 
 
+@pytest.mark.slow
 async def test_who_came_in_over_the_cap_is_removed_newest_first_and_waits_first(
     person: PersonFactory, homeserver: Synapse, coterie: ServiceFactory
 ) -> None:
@@ -297,6 +300,7 @@ async def test_who_came_in_over_the_cap_is_removed_newest_first_and_waits_first(
     assert service.errors() == []
 
 
+@pytest.mark.slow
 async def test_those_present_at_adoption_stay_over_the_cap(
     person: PersonFactory, homeserver: Synapse, coterie: ServiceFactory
 ) -> None:

@@ -190,6 +190,7 @@ async def test_of_forty_six_who_come_at_once_eight_get_the_eight_seats_and_the_o
     assert here.errors() == []
 
 
+@pytest.mark.slow
 async def test_people_of_two_homeservers_who_come_at_once_never_exceed_the_cap(
     federated: tuple[Synapse, Synapse],
     person: PersonFactory,
