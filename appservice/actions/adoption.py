@@ -13,6 +13,7 @@ from appservice.actions.guarding import rules_of
 from appservice.actions.work import Work
 from appservice.domain.adoption import Person, Plan, plan
 from appservice.domain.alias import alias_key
+from appservice.domain.duration import DAY_MS
 from appservice.domain.effect import CreateRoom, Inspect, Kick, Leave, SendEvent, SendState, Tell, Unlist
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.guarding import POWER_LEVELS, drift
@@ -33,9 +34,8 @@ from appservice.store.waitlist import Waiting
 from appservice.wire import message
 from appservice.wire.room_state import RoomState
 
-STANDS_MS = 24 * 3_600_000
+STANDS_MS = DAY_MS
 """So long a wish stands, for the bot to be let in and for the owner to confirm."""
-_DAY_MS = 24 * 3_600_000
 _ALWAYS = 2**53
 """Later than anything that is due."""
 
@@ -222,7 +222,7 @@ async def _seat(work: Work, group: Group, person: Person) -> Member:
     """Give the member that a person becomes: who is in the room gets a number and an alias."""
     member = Member(group.id, person.user_id, person.presence, power=person.power)
     if person.presence is Presence.INVITED:
-        expires_at = work.unit.now + work.config.groups.invitation_days * _DAY_MS
+        expires_at = work.unit.now + work.config.groups.invitation_days * DAY_MS
         await work.unit.timers.set("invitation", f"{group.id} {person.user_id}", expires_at)
         return Member(group.id, person.user_id, person.presence, power=person.power, invited_by=group.owner)
     if person.presence is not Presence.JOINED:

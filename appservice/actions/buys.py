@@ -5,6 +5,7 @@ import json
 from appservice.actions.recording import STATE_KEPT_MS, publish, record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
+from appservice.domain.duration import HOUR_MS
 from appservice.domain.effect import Pin, SendEvent, SendState
 from appservice.domain.group_buy import Close, GroupBuy, Settle, Terms, check_terms
 from appservice.domain.ids import BuyId, EventId, RoomId
@@ -23,7 +24,6 @@ from appservice.store.unit import fresh_id
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import message, reaction
 
-HOUR_MS = 3_600_000
 DRAIN_MS = 300_000
 """At most so long after the deadline, what was journaled before it is waited for."""
 _DRAIN_POLL_MS = 200

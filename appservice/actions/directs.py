@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from appservice.actions.work import Work
+from appservice.domain.duration import HOUR_MS
 from appservice.domain.effect import Invite, Join, Leave, direct_lane
 from appservice.domain.ids import RoomId, UserId
 from appservice.store.inbox import NewArrival
@@ -14,7 +15,6 @@ MOST_DIRECT_ROOMS = 3
 
 MOST_AN_HOUR = 5
 """So many invitations of one person are accepted in an hour."""
-HOUR_MS = 3_600_000
 ASKED = "direct room for"
 """How the subject begins under which accepted invitations are noted."""
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.forgetting import LEFT, RETRY_MS, take_out
-from appservice.actions.seats import DAY_MS
 from appservice.actions.work import Work
+from appservice.domain.duration import DAY_MS, MINUTE_MS
 from appservice.domain.effect import Leave, SendEvent, Tell
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId
@@ -18,7 +18,7 @@ from appservice.wire import message
 
 NOTICE_MS = DAY_MS
 """Between the news that a group closes and its end."""
-EMPTIED_MS = 5 * 60_000
+EMPTIED_MS = 5 * MINUTE_MS
 CLOSED = "the group has closed"
 
 

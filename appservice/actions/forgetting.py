@@ -12,6 +12,7 @@ from appservice.actions.powers import forget_all_equals, forget_equal
 from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
+from appservice.domain.duration import DAY_MS, MINUTE_MS
 from appservice.domain.effect import Kick, Leave, Tell, direct_lane
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import Status, Withdraw
@@ -27,7 +28,7 @@ UNSETTLED = (Status.SUCCEEDED.value,)
 """Buys with orders that somebody still has to pay, deliver or hand out; who has one cannot be forgotten yet."""
 LEFT = "left by their own wish"
 SOON_MS = 5_000
-RETRY_MS = 10 * 60_000
+RETRY_MS = 10 * MINUTE_MS
 PURGED_AT_ONCE = 50
 
 _Standing = tuple[Group, Member | None]
@@ -206,7 +207,7 @@ async def _wait(work: Work, user_id: UserId, why: str, what: str) -> None:
     """Look again tomorrow; why is said once."""
     if await work.unit.told.first(f"forget {user_id}", what, work.unit.now):
         await _tell(work, user_id, why)
-    await work.unit.timers.set("forget", user_id, work.unit.now + seats.DAY_MS)
+    await work.unit.timers.set("forget", user_id, work.unit.now + DAY_MS)
 
 
 async def _tell(work: Work, user_id: UserId, text: str) -> None:

@@ -6,6 +6,7 @@ from appservice.actions.desk import note, number_of
 from appservice.actions.powers import POWER_LEVELS, desk_power_levels, promote
 from appservice.actions.seats import advance, invite, wish_of
 from appservice.actions.work import Work
+from appservice.domain.duration import HOUR_MS
 from appservice.domain.effect import CreateRoom, Invite, Leave, SendState, Tell
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId, RoomId, UserId
@@ -19,7 +20,7 @@ from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import fresh_id
 from appservice.wire import group as wire_group
 
-INSPECTED_EVERY_MS = 3_600_000
+INSPECTED_EVERY_MS = HOUR_MS
 """Our homeserver is asked so often how it has a group's rooms: aliases and listings leave no event."""
 
 
@@ -63,6 +64,9 @@ async def room_made(work: Work, group_id: GroupId, room_id: RoomId, kind: RoomKi
     group = before.with_rooms(room_id=room_id if is_group else None, desk_id=None if is_group else room_id)
     await work.unit.groups.save(group)
     await work.unit.rooms.add(Room(room_id, kind, group_id))
+    backup = work.config.groups.backup_creator
+    if is_group and backup:  # a creator who is not in the room could not let themself in
+        await work.owe(Invite(room_id, UserId(backup)))
     if group.room_id is None or group.desk_id is None:
         return
     await work.unit.timers.set_earlier("inspection", group.id, work.unit.now + INSPECTED_EVERY_MS)

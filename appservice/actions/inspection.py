@@ -10,6 +10,7 @@ from appservice.actions.groups import INSPECTED_EVERY_MS
 from appservice.actions.guarding import at_the_desk, invited_by_other, judge, rules_of, watched
 from appservice.actions.reach import tell_unreached
 from appservice.actions.work import Work
+from appservice.domain.duration import MINUTE_MS
 from appservice.domain.effect import Inspect, SendState, Unlist, invite_lane
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.guarding import ENCRYPTION, drift
@@ -22,7 +23,7 @@ from appservice.wire.room_state import RoomState
 log = logging.getLogger("coterie.guarding")
 
 _STANDING = {"join": Presence.JOINED, "invite": Presence.INVITED, "ban": Presence.BANNED}
-_UNDER_WAY_MS = 60_000
+_UNDER_WAY_MS = MINUTE_MS
 """What was asked of the homeserver about a person in this time may not show in the room yet."""
 
 

@@ -1,6 +1,7 @@
 """`!mydata`: sending a person what is kept about them."""
 
 from appservice.actions.work import Work
+from appservice.domain.duration import MINUTE_MS
 from appservice.domain.effect import TellFile
 from appservice.domain.ids import GroupId, UserId
 from appservice.domain.refusal import Reason, Refusal, refuse
@@ -8,7 +9,7 @@ from appservice.present.acknowledge import acknowledge
 from appservice.present.mydata import FILE_NAME, MIMETYPE, InGroup, Known, mydata
 from appservice.present.words import farewell as say
 
-PAUSE_MS = 10 * 60_000
+PAUSE_MS = 10 * MINUTE_MS
 """Between two files for the same person."""
 
 
@@ -16,7 +17,7 @@ async def ask(work: Work) -> Refusal | None:
     """Send whoever asks a file with all that is kept about them, unless they have just got one."""
     user_id = work.cause.sender
     if not await work.unit.told.again(f"mydata {user_id}", "sent", work.unit.now, PAUSE_MS):
-        return refuse(Reason.JUST_SENT, minutes=PAUSE_MS // 60_000)
+        return refuse(Reason.JUST_SENT, minutes=PAUSE_MS // MINUTE_MS)
     await work.owe(*acknowledge(work.cause))
     await send(work, user_id)
     return None

@@ -2,12 +2,12 @@
 
 from appservice.actions.desk import tell_desk
 from appservice.actions.work import Work
+from appservice.domain.duration import DAY_MS
 from appservice.domain.effect import direct_lane
 from appservice.domain.group import Group
 from appservice.domain.member import Presence
 from appservice.present.words import seats as say
 
-DAY_MS = 24 * 3_600_000
 _AGAIN_MS = 7 * DAY_MS
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import assert_never
 
 from appservice.actions.work import Work
+from appservice.domain.duration import DAY_MS
 from appservice.domain.effect import Effect, Pin, SendState
 from appservice.domain.group import Group
 from appservice.domain.group_buy import (
@@ -28,7 +29,7 @@ from appservice.present import news
 from appservice.store.ledger import Entry
 from appservice.wire import group_buy as wire_buy
 
-STATE_KEPT_MS = 24 * 3_600_000
+STATE_KEPT_MS = DAY_MS
 """So long after its end a buy stays in the rooms' state, which every joiner reads in full."""
 EDIT_GAP_MS = 5_000
 """A card is edited at most once in this time."""

@@ -11,6 +11,7 @@ from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.powers import is_forgotten_equal, out_of_the_desk, publish_powers
 from appservice.actions.work import Work
 from appservice.domain.admission import Seat, admit, enter
+from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.effect import Invite, Kick, Tell
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId, Number, RoomId, UserId
@@ -20,9 +21,6 @@ from appservice.present.text import notice
 from appservice.present.words import guarding as guarded
 from appservice.present.words import seats as say
 from appservice.store.waitlist import Waiting
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 
 async def invite(work: Work, wish: Waiting) -> int | Refusal:

@@ -9,6 +9,7 @@ from appservice.actions import seats
 from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.work import Work
 from appservice.domain.code import code_hash, code_text
+from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.effect import Tell, TellCode
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId, Number, UserId
@@ -21,15 +22,15 @@ from appservice.store.unit import fresh_id
 from appservice.store.vouches import Code, Vouch
 
 YES, NO = "✅", "❌"
-PENDING_MS = 30 * seats.DAY_MS
+PENDING_MS = 30 * DAY_MS
 """After this time without a decision a vouch is void."""
-CODE_MS = 7 * seats.DAY_MS
+CODE_MS = 7 * DAY_MS
 MOST_CODES = 3
 """Live codes and codes asked for, for each person in a group."""
 MOST_PENDING = 3
 """People for whom a member vouches at once."""
 MOST_GUESSES = 5
-GUESS_MS = 3_600_000
+GUESS_MS = HOUR_MS
 """So many wrong codes in this time, and no more are looked at."""
 
 
@@ -86,7 +87,7 @@ def _may_vouch(work: Work, sponsor: Member | None) -> Refusal | None:
     if sponsor.suspended is not None:
         return refuse(Reason.SUSPENDED, why=sponsor.suspended)
     since = sponsor.joined_at if sponsor.joined_at is not None else work.unit.now
-    if work.unit.now - since < work.config.groups.vouch_days * seats.DAY_MS:
+    if work.unit.now - since < work.config.groups.vouch_days * DAY_MS:
         return refuse(Reason.TOO_NEW, days=work.config.groups.vouch_days)
     return None
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from appservice.actions.work import Work
+from appservice.domain.duration import DAY_MS
 from appservice.domain.effect import Pin, SendEvent, Tell
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import GroupBuy, Status
@@ -15,7 +16,7 @@ from appservice.present.text import notice
 from appservice.present.words import welcome as say
 from appservice.wire import message
 
-SHOWN_EVERY_MS = 24 * 3_600_000
+SHOWN_EVERY_MS = DAY_MS
 """Cards are posted afresh for newcomers at most once in this time."""
 
 

@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 
 from dateparser.date import DateDataParser
 
+from appservice.domain.duration import DAY_MS
 from appservice.domain.refusal import Reason, Refusal, refuse
 
 _DOTTED = re.compile(r"\b(\d{1,2})\.\s?(0?[1-9]|1[0-2])\.?(?=\s|$)", re.ASCII)
 _SLASHED = re.compile(r"\b\d{1,2}/\d{1,2}\b(?!/)", re.ASCII)
 _HOUR_ALONE = re.compile(r"\b(\w+day|tomorrow)(?: at)? (\d{1,2})$", re.ASCII | re.IGNORECASE)
 _MONTHS = tuple(month.lower() for month in calendar.month_name[1:])
-LONGEST_MS = 366 * 24 * 3_600_000
+LONGEST_MS = 366 * DAY_MS
 
 
 def parse_deadline(text: str, now: int, time_zone: str) -> int | Refusal:

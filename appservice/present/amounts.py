@@ -6,10 +6,9 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from babel.numbers import format_currency
 
+from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.group import Group
 from appservice.domain.money import to_decimal
-
-_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
 
 def money(minor: int, currency: str, locale: str) -> str:
@@ -29,19 +28,19 @@ def moment(at: int, group: Group) -> str:
 def time_left(until: int, now: int) -> str:
     """Give the time left in the largest unit that is still honest: `5 days`, `7 hours`, `less than an hour`."""
     left = until - now
-    if left >= 2 * _DAY:
-        return f"{left // _DAY} days"
-    if left >= 2 * _HOUR:
-        return f"{left // _HOUR} hours"
-    return "1 hour" if left >= _HOUR else "less than an hour"
+    if left >= 2 * DAY_MS:
+        return f"{left // DAY_MS} days"
+    if left >= 2 * HOUR_MS:
+        return f"{left // HOUR_MS} hours"
+    return "1 hour" if left >= HOUR_MS else "less than an hour"
 
 
 def time_left_changes_at(until: int, now: int) -> int | None:
     """Give when `time_left` reads differently next (ms), or None where it does not any more."""
     left = until - now
-    if left < _HOUR:
+    if left < HOUR_MS:
         return None
-    step = _DAY if left >= 2 * _DAY else _HOUR
+    step = DAY_MS if left >= 2 * DAY_MS else HOUR_MS
     return until - left // step * step + 1
 
 

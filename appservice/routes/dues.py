@@ -15,6 +15,7 @@ from appservice.actions import (
     welcome,
 )
 from appservice.actions.work import Work
+from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.ids import BuyId, GroupId, RoomId, UserId
 
 
@@ -80,14 +81,16 @@ async def _on_inspection_due(work: Work, subject: str) -> None:
 
 
 PRUNE = "prune"
-PRUNE_EVERY_MS = 6 * 3_600_000
+PRUNE_EVERY_MS = 6 * HOUR_MS
 
 
 async def _on_prune(work: Work, subject: str) -> None:
     await work.unit.inbox.prune(work.unit.now)
     await work.unit.outbox.prune(work.unit.now)
     await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
-    await work.unit.told.prune(directs.ASKED, work.unit.now - directs.HOUR_MS)
+    await work.unit.told.prune(directs.ASKED, work.unit.now - HOUR_MS)
+    for beginning in ("early", "over the cap", "unreached"):  # the others are said once for all
+        await work.unit.told.prune(beginning, work.unit.now - 30 * DAY_MS)
     await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
 
 

@@ -241,7 +241,8 @@ def _try_lock(file: int) -> bool:
 
 async def migrate(url: str) -> tuple[int, int]:
     """Bring the database to the newest schema; gives the version before and after."""
-    before, _ = await inspect(url)
+    async with _alone_with_schema(url):  # never a version that another process is just passing through
+        before, _ = await inspect(url)
     async with opened(url):
         pass
     return before, len(UPGRADES.upgrades)

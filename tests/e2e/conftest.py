@@ -83,6 +83,17 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest_asyncio.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The URL of a fresh database; asked for before the service, so that it outlives it."""
+    if request.param == "sqlite":
+        yield "sqlite:coterie.db"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    async with postgres.fresh_database() as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def spec() -> Any:
     """The Matrix spec's validator; skips the test where the spec is not at hand."""

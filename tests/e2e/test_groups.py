@@ -167,3 +167,25 @@ def _names_nobody(people: list[Person], here: Circle) -> None:
     written: dict[str, Event] = {e["event_id"]: e for one in people for e in one.seen.all if e["sender"] == here.bot}
     names = {one.user_id[1:].partition(":")[0].rstrip("0123456789").capitalize() for one in people}
     assert [found for found in (exposed(event, names) for event in written.values()) if found] == []
+
+
+async def test_the_backup_account_is_a_creator_beside_the_bot_and_takes_no_seat(
+    person: PersonFactory, coterie: ServiceFactory, circle: CircleFactory
+) -> None:
+    rosa, vault = await person("rosa"), await person("vault")
+    service = await coterie(groups={"owners": [rosa.user_id], "backup_creator": vault.user_id})
+    here = await circle([], ["ana"], rosa=rosa, service=service, cap=3)
+    created = await rosa.state(here.group, "m.room.create")
+    assert created is not None and created["additional_creators"] == [vault.user_id]
+    invitation = await vault.invited_to(lambda invite: invite.room_id == here.group)
+    await vault.join(invitation.room_id)
+    await rosa.sees_that(lambda: vault.user_id in rosa.client.rooms[here.group].users)
+
+    [otto, mia] = [await person("otto"), await person("mia")]
+    await here.welcome(otto)  # the third seat: Rosa and Ana have the others
+    await rosa.say(here.desk, f"!invite {mia.user_id}")
+    await rosa.sees(here.desk, "no. 1 on the waitlist")
+    assert not service.errors()
+    assert await rosa.joined_members(here.group) == {one.user_id for one in (rosa, here.people[0], otto, vault)} | {
+        here.bot
+    }

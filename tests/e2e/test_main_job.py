@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-
-import pytest
-import pytest_asyncio
 
 from tests.e2e.conftest import in_days
 from tests.harness.circle import BUY, ORDER, PRODUCT, CircleFactory
 from tests.harness.person import Event, Person, PersonFactory
-from tests.harness.postgres import Postgres
 from tests.harness.service import ServiceFactory
 from tests.harness.sighting import kind
 
 HOW = "To join: react +1, +2 or +5, or reply with a number like +2. Free to withdraw until it closes."
 THROW = '"Merino throw" 89.00 https://shop.example/throw'
-
-
-@pytest_asyncio.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The URL of a fresh database; asked for before the service, so that it outlives it."""
-    if request.param == "sqlite":
-        yield "sqlite:coterie.db"
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    async with postgres.fresh_database() as url:
-        yield url
 
 
 async def test_a_group_buys_together_from_invitation_to_receipt(

@@ -14,7 +14,6 @@ import pytest_asyncio
 
 from tests.harness.circle import Circle, CircleFactory
 from tests.harness.person import Person, PersonFactory
-from tests.harness.postgres import Postgres
 from tests.harness.service import ServiceFactory
 from tests.harness.synapse import Synapse
 
@@ -23,17 +22,6 @@ PLACE = re.compile(r"full: (@\S+) is no\. (\d+) on the waitlist")
 INVITED = re.compile(r"Invited (@\S+) to “Wool circle”")
 PATIENCE = 60
 _numbers = itertools.count(1)
-
-
-@pytest_asyncio.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The URL of a fresh database; asked for before the service, so that it outlives it."""
-    if request.param == "sqlite":
-        yield "sqlite:coterie.db"
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    async with postgres.fresh_database() as url:
-        yield url
 
 
 @dataclass
