@@ -1,5 +1,6 @@
 """Where a buy goes from where; opening it, changing its terms and its deadline."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from appservice.domain.group_buy import (
     Extended,
     Grace,
     GraceGiven,
+    Improve,
     Open,
     Opened,
     Schedule,
@@ -31,7 +33,7 @@ from appservice.domain.group_buy import (
 )
 from appservice.domain.group_buy.planning import NOTICE_MS
 from appservice.domain.refusal import Reason, Refusal
-from tests.domain.given import ANA, BOSS, DEADLINE, a_buy, add, after, given, put, refused, replay, settle
+from tests.domain.given import ANA, BEN, BOSS, DEADLINE, a_buy, add, after, given, put, refused, replay, settle
 
 # The table of steps, once more in the words of the product page
 
@@ -73,28 +75,48 @@ def test_only_a_live_buy_is_settled_and_only_an_open_one_closed(status: Status) 
     assert isinstance(decide(a_buy(status), Close(5)), Refusal) is (status is not Status.OPEN)
 
 
-times = st.integers(0, 3 * DEADLINE)
+LATER = 3 * NOTICE_MS
+times = st.sampled_from([0, 40, 60, NOTICE_MS, LATER - 1, LATER, LATER + 1, 2 * LATER])
 asked = st.one_of(
+    *[st.just("on")] * 4,
+    st.just("settle"),
+    st.just("improve"),
     st.builds(Schedule, times),
     st.builds(Open, times),
     st.builds(Extend, times, times),
     st.builds(Shorten, times, times),
     st.builds(Grace, times, times),
     st.builds(Close, times),
-    st.just("settle"),
     st.builds(Advance, st.sampled_from(Status), st.just(BOSS)),
-    st.builds(Cancel, st.just("x"), st.just(BOSS)),
-    st.builds(add, st.just(ANA), st.integers(1, 30), st.integers(1, 10**6), times),
+    st.builds(add, st.just(ANA), st.integers(1, 30), st.integers(1, 10**6), st.just(60) | times),
+    st.builds(put, st.just(BEN), st.integers(1, 30), st.integers(1, 10**6), st.just(0), st.sampled_from([None, 7000])),
 )
-lawful = st.permutations([add(ANA, 11, 1), Close(500), "settle", *map(Advance, list(Status)[6:11], [BOSS] * 5)])
 
 
-@draw(st.lists(asked, max_size=25) | lawful, st.sampled_from([Status.DRAFT, Status.SCHEDULED, Status.OPEN]))
-def test_a_buy_goes_forward_only_and_by_the_table_whatever_is_asked(requests: list[Any], start: Status) -> None:
-    first = buy = a_buy(start, opens_at=50 if start is Status.SCHEDULED else None)
+def request_for(buy: group_buy.GroupBuy, wish: Any) -> group_buy.Request:
+    """What was wished for; "on" is a step that the table allows."""
+    if wish == "improve":
+        first, *others = buy.terms.tiers
+        return Improve(replace(buy.terms, tiers=(replace(first, unit_price=first.unit_price - 1), *others)), 60)
+    if wish == "settle" or (wish == "on" and buy.status is Status.CLOSING):
+        return settle(buy)
+    if wish == "on":
+        on = TRANSITIONS[buy.status][0] if TRANSITIONS[buy.status] else Status.DONE
+        return {Status.SCHEDULED: Schedule(0), Status.OPEN: Open(60), Status.CLOSING: Close(LATER)}.get(
+            on, Advance(on, BOSS)
+        )
+    return wish  # type: ignore[no-any-return]
+
+
+@draw(st.lists(asked, min_size=8, max_size=30), st.sampled_from([Status.DRAFT, Status.OPEN]), st.booleans())
+def test_a_buy_goes_forward_only_and_by_the_table_whatever_is_asked(
+    wishes: list[Any], start: Status, called_off: bool
+) -> None:
+    first = buy = a_buy(start, opens_at=50, deadline_at=LATER)
     history: list[group_buy.Fact] = []
-    for request in requests:
-        facts = decide(buy, settle(buy) if request == "settle" else request)
+    for wish in [*wishes, Cancel("so", BOSS)] if called_off else wishes:
+        request = request_for(buy, wish)
+        facts = decide(buy, request)
         for fact in [] if isinstance(facts, Refusal) else facts:
             then = group_buy.evolve(buy, fact)
             assert then.status is buy.status or then.status in TRANSITIONS[buy.status]

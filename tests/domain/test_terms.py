@@ -213,13 +213,17 @@ def test_an_improved_price_is_news_and_so_is_a_tier_that_comes_within_reach() ->
     assert given(buy, Improve(deeper, 5))[1:] == []
 
 
-@draw(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 99)), min_size=1, max_size=4), st.integers(1, 70))
-def test_what_passes_as_better_is_at_no_total_dearer(rows: list[tuple[int, int]], total: int) -> None:
-    minimums, prices = sorted({m for m, _ in rows}), sorted({p for _, p in rows}, reverse=True)
-    tiers = tuple(Tier(m, p) for m, p in zip(minimums, prices, strict=False))
+nudges = st.tuples(st.integers(-3, 1), st.integers(-3, 1))
+
+
+@draw(st.lists(nudges, min_size=3, max_size=3), st.none() | st.integers(1, 60))
+def test_what_passes_as_better_is_at_no_total_dearer(nudged: list[tuple[int, int]], deeper: int | None) -> None:
     buy = frozen_buy(tiers=(Tier(10, 60), Tier(25, 40), Tier(50, 20)))
-    new = replace(buy.terms, tiers=tiers)
-    dearer = any((new.price_at(n) or 10**6) > (buy.terms.price_at(n) or 10**6) for n in (*range(1, 61), total))
-    assert (refused(decide(buy, Improve(new, 5))) is Reason.NOT_BETTER) if dearer or new == buy.terms else (
-        given(buy, Improve(new, 5))[0] == TermsImproved(new)
-    )  # fmt: skip
+    tiers = [Tier(t.minimum + m, t.unit_price + p) for t, (m, p) in zip(buy.terms.tiers, nudged, strict=True)]
+    new = replace(buy.terms, tiers=(*tiers, *([Tier(60, 10)] if deeper else [])))
+    dearer = any((new.price_at(n) or 999) > (buy.terms.price_at(n) or 999) for n in range(1, 70))
+    outcome = decide(buy, Improve(new, 5))
+    if dearer or new == buy.terms:
+        assert refused(outcome) is Reason.NOT_BETTER
+    else:
+        assert isinstance(outcome, list) and outcome[0] == TermsImproved(new)

@@ -35,7 +35,8 @@ def redistribute(
     here = {variant: min(units, arrived.get(variant, 0)) for variant, units in totals.items()}
     if rule is Rule.BY_HAND:
         return _by_hand(ordered, here, by_hand or {})
-    split = share_out if rule is Rule.PRO_RATA else first_come
+    # Sharing rounds up to the next whole unit at most, so that nobody gets more than they ordered.
+    split = share if rule is Rule.PRO_RATA else first_come
     shares: dict[OrderId, dict[str, int]] = {order.id: {} for order in orders}
     for variant, units in here.items():
         wanted = [ordered[order.id].get(variant, 0) for order in orders]
@@ -51,12 +52,6 @@ def first_come(units: int, wanted: Sequence[int]) -> list[int]:
         parts.append(min(want, units))
         units -= parts[-1]
     return parts
-
-
-def share_out(units: int, wanted: Sequence[int]) -> list[int]:
-    """Give everyone the same part of what they wanted, by largest remainder, the earlier first; `units` is at most
-    what is wanted, so that rounding up gives nobody more than that."""
-    return share(units, wanted)
 
 
 def _by_hand(
