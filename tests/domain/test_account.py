@@ -113,6 +113,12 @@ def test_a_statement_says_what_the_goods_cost_and_what_the_rest() -> None:
     assert supplier_invoice(state) == 3 * 7900 + 3002 + 1501
 
 
+def test_the_house_has_a_statement_for_what_it_took() -> None:
+    state = went_on(two_orders(tax=Tax(1900, inclusive=False)), Advance(Status.ORDERED, BOSS), Drop(O0, PAY_BY))
+    *_, house = statements(state)
+    assert (house.units, house.goods, house.shared, house.tax, house.charged) == (2, 15800, 667, 3002, 19469)
+
+
 def test_refunds_are_due_where_more_came_than_is_owed() -> None:
     state = went_on(two_orders(), PAID, Pay(O0, 5, "EUR", "r2"))
     assert refunds_due(state) == ()

@@ -45,6 +45,9 @@ def test_the_table_is_the_path_and_its_two_side_exits() -> None:
     expected = {*pairwise(PATH), ("draft", "open"), ("closing", "failed")}
     expected |= {(start, "cancelled") for start in PATH[:-1]}
     assert steps == expected
+    assert [status for status in Status if status.is_planned] == ["draft", "scheduled"]
+    assert [status for status in Status if status.is_live] == ["open", "closing"]
+    assert [status for status in Status if status.is_cleared] == PATH[4:]
     assert {status for status in Status if status.is_over} == {Status.FAILED, Status.DONE, Status.CANCELLED}
 
 

@@ -32,6 +32,7 @@ from tests.domain.given import ANA, DEADLINE, TIERS, a_buy, add, after, given, r
     ("terms", "why"),
     [
         (Terms("EUR", (), DEADLINE), "count"),
+        (Terms("EUR", tuple(Tier(n, 99 - n) for n in range(1, 12)), DEADLINE), "count"),
         (Terms("EUR", (Tier(0, 5),), DEADLINE), "minimum"),
         (Terms("EUR", (Tier(MOST_UNITS + 1, 5),), DEADLINE), "minimum"),
         (Terms("EUR", (Tier(1, 0),), DEADLINE), "price"),
@@ -73,6 +74,9 @@ def test_impossible_terms_are_refused(terms: Terms, why: str) -> None:
     "terms",
     [
         Terms("EUR", TIERS, DEADLINE, pack=5, cap=100),
+        Terms("EUR", TIERS, DEADLINE, cap=25),
+        Terms("EUR", tuple(Tier(n, 99 - n) for n in range(1, 11)), DEADLINE),
+        Terms("EUR", TIERS, DEADLINE, variants=tuple(f"size {n}" for n in range(MOST_VARIANTS))),
         Terms("EUR", TIERS, DEADLINE, opens_at=DEADLINE - 1, least=4, most=4, step=4),
         Terms("EUR", TIERS, DEADLINE, variants=("S", "M"), shared_cost=LARGEST_AMOUNT, tax=Tax(10_000)),
         Terms("EUR", TIERS, DEADLINE, tax=Tax(0, inclusive=False)),
