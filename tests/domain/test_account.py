@@ -200,7 +200,7 @@ def requests_for(state: Fulfilment, happening: tuple, n: int, now: int) -> list[
             return [Advance(following[0], BOSS)]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @draw(cleared_buys(), fates, st.booleans())
 def test_whatever_happens_the_accounts_add_up(first: Fulfilment, fate: list[tuple], called_off: bool) -> None:
     state, ledger, history = first, list(charge(first.orders)), []

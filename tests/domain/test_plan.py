@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given as draw
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from appservice.domain import group_buy
@@ -111,6 +112,7 @@ def request_for(buy: group_buy.GroupBuy, wish: Any) -> group_buy.Request:
     return wish  # type: ignore[no-any-return]
 
 
+@settings(deadline=None)
 @draw(st.lists(asked, min_size=8, max_size=30), st.sampled_from([Status.DRAFT, Status.OPEN]), st.booleans())
 def test_a_buy_goes_forward_only_and_by_the_table_whatever_is_asked(
     wishes: list[Any], start: Status, called_off: bool

@@ -54,6 +54,12 @@ def test_a_pledge_keeps_to_the_limits_that_the_terms_set(request_: Set, reason: 
     assert decide(a_buy(least=3, most=8, step=2), request_) == Refusal(reason, details)
 
 
+@pytest.mark.parametrize(("quantity", "flex"), [(MOST_UNITS, 1), (9000, 1000), (3, -1), (1, MOST_UNITS)])
+def test_a_range_counts_towards_the_most_that_a_pledge_may_be(quantity: int, flex: int) -> None:
+    assert decide(a_buy(), put(ANA, quantity, 1, flex=flex)) == Refusal(Reason.BAD_QUANTITY, {"most": MOST_UNITS})
+    assert after(a_buy(), put(ANA, 9000, 1, flex=999)).units_of(ANA) == 9000
+
+
 def test_limits_are_for_the_whole_pledge_and_not_for_what_one_message_adds() -> None:
     buy = after(a_buy(least=4, most=8, step=2), add(ANA, 4, 1), add(ANA, 2, 2))
     assert buy.units_of(ANA) == 6

@@ -1,6 +1,7 @@
 """What holds of a group buy whatever members ask for, and in whatever order."""
 
 from hypothesis import given as draw
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from appservice.domain import group_buy
@@ -61,6 +62,7 @@ def request_for(step: tuple, position: int, buy: GroupBuy) -> group_buy.Request:
             return Extend(buy.terms.deadline_at + 1, 5)
 
 
+@settings(deadline=None)
 @draw(steps, st.sampled_from([1, 4]), st.none() | st.integers(25, 40))
 def test_whatever_people_do_the_pledges_stay_sound(steps: list[tuple], pack: int, cap: int | None) -> None:
     first = buy = a_buy(pack=pack, cap=None if cap is None else cap // pack * pack + pack)
@@ -114,6 +116,7 @@ def _settled_as_cleared(buy: GroupBuy) -> None:
         assert not any(t.suspended for t in mine)
 
 
+@settings(deadline=None)
 @draw(steps, people, st.integers(1, 12), st.sampled_from([1, 4]))
 def test_another_pledge_never_raises_the_price_nor_fails_the_buy(
     steps: list[tuple], person: Pledger, units: int, pack: int
