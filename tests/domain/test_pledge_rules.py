@@ -4,6 +4,7 @@ import pytest
 
 from appservice.domain import group_buy
 from appservice.domain.group_buy import (
+    MOST_UNITS,
     Confirm,
     Extend,
     GroupBuy,
