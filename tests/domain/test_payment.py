@@ -19,6 +19,7 @@ from appservice.domain.fulfilment import (
 )
 from appservice.domain.group_buy import Advance, Cancel, Status
 from appservice.domain.ids import OrderId
+from appservice.domain.money import LARGEST_AMOUNT
 from appservice.domain.order import OrderStatus
 from appservice.domain.refusal import Reason, Refusal
 from tests.domain.given import ANA, BEN, BOSS, OTTO, PAY_BY, a_buy, add, after, cleared, facts_of, refused, went_on
@@ -64,6 +65,11 @@ def test_what_was_missing_may_come_later_and_what_was_too_much_go_back() -> None
     assert facts_of(state, Refund(O0, 5, "r2"))[1:] == [OrderPaid(O0)]
 
 
+def test_the_smallest_and_the_largest_amount_are_recorded() -> None:
+    for amount in (1, LARGEST_AMOUNT):
+        assert went_on(collecting(), paid(amount)).received(O0) == amount
+
+
 def test_a_webhook_that_comes_twice_counts_once() -> None:
     assert decide(went_on(collecting(), paid()), paid()) == Refusal(Reason.PAYMENT_KNOWN, {"reference": "r1"})
 
@@ -80,6 +86,7 @@ def test_paid_twice_an_order_stays_paid_and_the_second_payment_goes_back() -> No
     [
         (paid(order_id=NONE), Reason.NO_ORDER),
         (paid(0), Reason.BAD_AMOUNT),
+        (paid(LARGEST_AMOUNT + 1), Reason.BAD_AMOUNT),
         (paid(-TOTAL), Reason.BAD_AMOUNT),
         (Pay(O0, TOTAL, "JPY", "r1"), Reason.WRONG_CURRENCY),
         (Pay(O0, TOTAL, "EUR", "r1", BOSS, " "), Reason.NOTE_NEEDED),
@@ -107,6 +114,11 @@ def test_a_payment_that_was_none_is_reversed_by_an_entry_of_its_own_once() -> No
     assert stands(state)[0] == (OrderStatus.OWED, 0) and len(state.payments) == 2
     for again in ("r1", "r2"):
         assert refused(decide(state, Reverse(again, "r3"))) is Reason.NO_PAYMENT
+
+
+def test_a_refund_is_no_payment_that_could_be_reversed() -> None:
+    state = went_on(collecting(), paid(TOTAL + 5), Refund(O0, 5, "r2"))
+    assert refused(decide(state, Reverse("r2", "r3"))) is Reason.NO_PAYMENT
 
 
 def test_reversing_one_of_two_payments_leaves_an_order_paid_that_the_other_pays() -> None:

@@ -25,7 +25,7 @@ from appservice.domain.fulfilment import (
     Waiting,
     decide,
 )
-from appservice.domain.group_buy import Advance, Cancel, Pledger, Status, StatusChanged
+from appservice.domain.group_buy import MOST_UNITS, Advance, Cancel, Pledger, Status, StatusChanged
 from appservice.domain.ids import OrderId
 from appservice.domain.order import OrderStatus
 from appservice.domain.refusal import Reason, Refusal
@@ -233,6 +233,11 @@ def test_who_joins_the_waiting_list_names_a_variant_and_keeps_to_the_most() -> N
     assert went_on(state, Wait("w", ANA, 2, "s")).waiting == (Waiting("w", ANA, "S", 2),)
     twice = went_on(state, Wait("w", ANA, 1, "S"))
     assert refused(decide(twice, Wait("v", ANA, 2, "S"))) is Reason.ABOVE_MOST
+
+
+def test_nobody_waits_for_more_than_a_pledge_may_be() -> None:
+    assert went_on(alone(), Wait("w", ANA, MOST_UNITS - 6)).waiting[0].units == MOST_UNITS - 6
+    assert refused(decide(alone(), Wait("w", ANA, MOST_UNITS - 5))) is Reason.BAD_QUANTITY
 
 
 def test_the_house_names_a_variant_too() -> None:
