@@ -64,7 +64,10 @@ def test_who_gets_less_owes_less_at_the_same_unit_price() -> None:
 
 
 def test_who_gets_nothing_owes_nothing_no_shared_cost_either() -> None:
+    facts = facts_of(at(Status.ARRIVED, collecting()), arrived(6))
+    assert facts[1:] == [OrderArrived(O2, (), 0, 0)]
     state = went_on(at(Status.ARRIVED, collecting()), arrived(6))
+    assert [units for units, _ in shares(went_on(state, arrived(0)))] == [0, 0, 0]
     assert shares(state) == [(2, 16000), (4, 32000), (0, 0)]
     assert state.house_shared() == 600
     for request in (Remind(O2), Drop(O2, PAY_BY)):

@@ -78,6 +78,7 @@ def test_paid_twice_an_order_stays_paid_and_the_second_payment_goes_back() -> No
     state = went_on(collecting(), paid(), paid(TOTAL, "r2"))
     assert stands(state)[0] == (OrderStatus.PAID, 2 * TOTAL)
     assert decide(state, Refund(O0, TOTAL + 1, "r3")) == Refusal(Reason.TOO_MUCH, {"most": TOTAL, "currency": "EUR"})
+    assert facts_of(state, Refund(O0, TOTAL, "r3")) == [Refunded(Payment("r3", O0, -TOTAL), None, "")]
     assert stands(went_on(state, Refund(O0, TOTAL, "r3")))[0] == (OrderStatus.PAID, TOTAL)
 
 

@@ -59,7 +59,8 @@ def test_a_concierge_takes_a_buy_one_step_on_after_its_success_and_nowhere_else(
     if (status.value, to.value) in pairwise(PATH[4:]):
         assert outcome == [StatusChanged(to, BOSS, "so")]
     else:
-        assert refused(outcome) is Reason.WRONG_STEP
+        allowed = tuple(end for start, end in pairwise(PATH[4:]) if start == status)
+        assert outcome == Refusal(Reason.WRONG_STEP, {"status": status, "to": to, "allowed": allowed})
 
 
 @pytest.mark.parametrize("status", Status)

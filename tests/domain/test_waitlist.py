@@ -231,6 +231,7 @@ def test_who_joins_the_waiting_list_names_a_variant_and_keeps_to_the_most() -> N
     assert refused(decide(state, Wait("w", ANA, 0, "S"))) is Reason.BAD_QUANTITY
     assert decide(state, Wait("w", ANA, 3, "S")) == Refusal(Reason.ABOVE_MOST, {"most": 8, "units": 9})
     assert went_on(state, Wait("w", ANA, 2, "s")).waiting == (Waiting("w", ANA, "S", 2),)
+    assert len(went_on(state, Wait("v", BEN, 2, "S"), Wait("w", ANA, 2, "S")).waiting) == 2
     twice = went_on(state, Wait("w", ANA, 1, "S"))
     assert refused(decide(twice, Wait("v", ANA, 2, "S"))) is Reason.ABOVE_MOST
 

@@ -100,9 +100,7 @@ def _order_changed(state: Fulfilment, fact: _ByOrder) -> Fulfilment:
 
 
 def _kept_by_house(state: Fulfilment, order: Order) -> Fulfilment:
-    arrived = state.house_arrived
-    if arrived is not None or order.arrived is not None:
-        arrived = add(state.house_units(), order.by_variant)
+    arrived = None if state.house_arrived is None else add(state.house_arrived, order.by_variant)
     return replace(state, house=add(state.house, order.ordered), house_arrived=arrived)
 
 
