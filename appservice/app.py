@@ -6,6 +6,7 @@ import logging.config
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
@@ -19,7 +20,7 @@ from appservice.domain.code import code_text
 from appservice.domain.group import GroupStatus
 from appservice.domain.ids import RoomId, UserId
 from appservice.matrix.homeserver import Homeserver, HomeserverError
-from appservice.matrix.intake import Intake
+from appservice.matrix.intake import Intake, Journal
 from appservice.matrix.sender import Sender
 from appservice.store import db
 from appservice.store.inbox import NewArrival
@@ -31,6 +32,9 @@ from appservice.workers.inbox import inbox_lanes
 from appservice.workers.outbox import outbox_lanes
 from appservice.workers.running import Crew, run_together
 from appservice.workers.timers import TimerWorker
+
+if TYPE_CHECKING:
+    from appservice.web.payment import PaymentDoor
 
 log = logging.getLogger("coterie")
 
@@ -110,6 +114,29 @@ async def _listening(config: Config, store: Store, homeserver: Homeserver, crew:
     intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy)
     application = intake.application(config.web.max_body_bytes)
     _antispam(config, store).add_to(application)
+    async with _payment(config, store, journal) as payment:
+        if payment is not None:
+            payment.add_to(application)
+        async with _site(config, application):
+            yield
+
+
+@asynccontextmanager
+async def _payment(config: Config, store: Store, journal: Journal) -> AsyncIterator["PaymentDoor | None"]:
+    """Give the door for payers and for Stripe, where orders are paid there; only then its SDK is loaded."""
+    if config.purchase.provider != "stripe" or config.purchase.stripe is None:
+        yield None
+        return
+    from appservice.payment import stripe
+    from appservice.web.payment import PaymentDoor
+
+    async with stripe.opened(config.purchase.stripe) as account:
+        yield PaymentDoor(config, store, account, journal)
+
+
+@asynccontextmanager
+async def _site(config: Config, application: web.Application) -> AsyncIterator[None]:
+    """Listen inside the block."""
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
     await runner.setup()
     try:

@@ -1,112 +1,94 @@
-"""Opening, showing and ending group buys."""
+"""Opening, changing and ending group buys."""
 
-import json
-
-from appservice.actions.recording import STATE_KEPT_MS, publish, record
+from appservice.actions import booking
+from appservice.actions.cards import publish, showings
+from appservice.actions.recording import STATE_KEPT_MS, record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
-from appservice.domain.duration import HOUR_MS
-from appservice.domain.effect import Pin, SendEvent, SendState
-from appservice.domain.group_buy import Close, GroupBuy, Settle, Terms, check_terms
-from appservice.domain.ids import BuyId, EventId, RoomId
+from appservice.domain.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from appservice.domain.effect import SendEvent, SendState
+from appservice.domain.group_buy import (
+    Cancel,
+    Close,
+    Extend,
+    GroupBuy,
+    Improve,
+    Open,
+    Schedule,
+    Settle,
+    Shorten,
+    Status,
+    Terms,
+)
+from appservice.domain.ids import BuyId
 from appservice.domain.member import Member
 from appservice.domain.product import Product
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present import news
 from appservice.present.acknowledge import acknowledge
-from appservice.present.amounts import time_left_changes_at
-from appservice.present.card import card_content, picture_event
-from appservice.present.text import edited, notice
+from appservice.present.text import notice
 from appservice.present.words import buys as say
-from appservice.store.buys import Card
-from appservice.store.ledger import Entry
 from appservice.store.unit import fresh_id
 from appservice.wire import group_buy as wire_buy
-from appservice.wire import message, reaction
+from appservice.wire import message
 
-DRAIN_MS = 300_000
+DRAIN_MS = 5 * MINUTE_MS
 """At most so long after the deadline, what was journaled before it is waited for."""
 _DRAIN_POLL_MS = 200
 
+Change = Improve | Extend | Shorten
+"""What a concierge may change of a buy that is not over."""
 
-async def open_buy(work: Work, member: Member, product: Product, terms: Terms) -> Refusal | None:
-    """Open a group buy of a product and post its card."""
+
+async def open_buy(work: Work, member: Member, product: Product, terms: Terms) -> GroupBuy | Refusal:
+    """Open a group buy of a product and post its card; or have it open by itself where its terms say when."""
     group = await work.unit.groups.lock(member.group_id)
     if group.room_id is None or member.number is None:
         return refuse(Reason.STILL_CREATING)
-    refusal = check_terms(terms, work.cause.received_at)
-    if refusal is not None:
-        return refusal
-    if terms.tiers[0].unit_price > product.price:
+    if terms.tiers and terms.tiers[0].unit_price > product.price:
         return refuse(Reason.BAD_TIERS, why="above_price", price=product.price, currency=product.currency)
-    for other in await work.unit.buys.live_of(group.id):
+    for other in await work.unit.buys.shown_in(group.id, (Status.SCHEDULED, Status.OPEN, Status.CLOSING)):
         if (await work.unit.buys.get(other)).product_id == product.id:
             return refuse(Reason.ALREADY_OPEN, buy=other)
-    now = work.unit.now
-    buy = GroupBuy(BuyId(fresh_id()), group.id, product.id, terms, member.number, now)
-    await work.unit.buys.add(buy)
-    detail = {"product": product.id, "tiers": [[t.minimum, t.unit_price] for t in terms.tiers]}
-    await work.unit.ledger.append(
-        Entry(group.id, "opened", buy.id, detail=detail, actor=member.number, cause=work.cause.id, at=now)
-    )
-    await work.unit.timers.set("deadline", buy.id, terms.deadline_at)
-    if terms.deadline_at - now > 2 * HOUR_MS:
-        await work.unit.timers.set("hour", buy.id, terms.deadline_at - HOUR_MS)
-    content = card_content(buy, product, group, now)
-    await work.unit.buys.add_card(Card(buy.id, group.room_id, None, json.dumps(content), now))
-    if product.picture is not None and now - product.posted_at > HOUR_MS:
-        await work.owe(picture_event(group.room_id, product.picture, product.name))
-    await work.owe(SendEvent(group.room_id, message.TYPE, content, answer="card", subject=buy.id))
+    now = work.cause.received_at
+    draft = GroupBuy(BuyId(fresh_id()), group.id, product.id, terms, member.number, now, Status.DRAFT)
+    outcome = group_buy.decide(draft, Open(now) if terms.opens_at is None else Schedule(now))
+    if isinstance(outcome, Refusal):
+        return outcome
+    await work.unit.buys.add(draft)
+    await work.unit.ledger.append(booking.drafted(work, draft))
+    buy = await record(work, draft, outcome, member.number)
     await work.owe(*acknowledge(work.cause))
-    return None
+    return buy
 
 
-async def card_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventId) -> None:
-    """Note which event is the card; pin it, offer the buttons, publish the buy."""
+async def open_due(work: Work, buy_id: BuyId) -> None:
+    """Open a scheduled buy whose time has come."""
     buy = await work.unit.buys.lock(buy_id)
-    await work.unit.buys.set_card_event(buy_id, room_id, event_id)
-    offers = [SendEvent(room_id, reaction.TYPE, reaction.format_reaction(event_id, key)) for key in reaction.OFFERED]
-    await work.owe(*offers, Pin(room_id, event_id))
-    await publish(work, buy)
-    await _edit_cards(work, buy)
+    if buy.status is Status.SCHEDULED:
+        opened = await opened_by_now(work, buy)
+        if opened.status is Status.SCHEDULED and buy.terms.opens_at is not None:
+            await work.unit.timers.set("open", buy_id, buy.terms.opens_at)
 
 
-async def card_removed(work: Work, event_id: EventId) -> bool:
-    """Post the card of a live buy anew when somebody has removed it; tells whether it was a card at all."""
-    card = await work.unit.buys.card_by_event(event_id)
-    if card is None:
-        return False
-    buy = await work.unit.buys.lock(card.buy_id)
-    if buy.status.is_live:
-        product = await work.unit.products.get(buy.product_id)
-        group = await work.unit.groups.get(buy.group_id)
-        content = card_content(buy, product, group, work.unit.now)
-        await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), work.unit.now)
-        await work.owe(
-            Pin(card.room_id, None, [event_id]),
-            SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id),
-        )
-    return True
+async def opened_by_now(work: Work, buy: GroupBuy) -> GroupBuy:
+    """Give a locked buy as it is at the time of the cause: open if its time has come, whatever its timer does."""
+    at = work.cause.received_at
+    if buy.status is not Status.SCHEDULED or buy.terms.opens_at is None or at < buy.terms.opens_at:
+        return buy
+    outcome = group_buy.decide(buy, Open(at))
+    return buy if isinstance(outcome, Refusal) else await record(work, buy, outcome, None)
 
 
-async def refresh_card(work: Work, buy_id: BuyId) -> None:
-    """Edit the cards of a buy where they show something else than is true now."""
-    await _edit_cards(work, await work.unit.buys.lock(buy_id))
-
-
-async def _edit_cards(work: Work, buy: GroupBuy) -> None:
-    product = await work.unit.products.get(buy.product_id)
-    group = await work.unit.groups.get(buy.group_id)
-    now = work.unit.now
-    content = card_content(buy, product, group, now)
-    shown = json.dumps(content)
-    for card in await work.unit.buys.cards(buy.id):
-        if card.event_id is not None and card.shown != shown:
-            await work.owe(SendEvent(card.room_id, message.TYPE, edited(card.event_id, content)))
-            await work.unit.buys.set_card_shown(buy.id, card.room_id, shown, now)
-    changes_at = time_left_changes_at(buy.terms.deadline_at, now)
-    if buy.status.is_live and changes_at is not None:
-        await work.unit.timers.set_earlier("card", buy.id, changes_at)
+async def change(work: Work, member: Member, buy_id: BuyId, request: Change) -> GroupBuy | Refusal:
+    """Improve the terms of a buy, or move its deadline."""
+    before = await opened_by_now(work, await work.unit.buys.lock(buy_id))
+    outcome = group_buy.decide(before, request)
+    if isinstance(outcome, Refusal):
+        return outcome
+    after = await record(work, before, outcome, member.number)
+    await work.owe(*acknowledge(work.cause))
+    return after
 
 
 async def close(work: Work, member: Member, buy_id: BuyId) -> None:
@@ -119,35 +101,50 @@ async def close(work: Work, member: Member, buy_id: BuyId) -> None:
         await work.owe(*acknowledge(work.cause))
 
 
+async def cancel(work: Work, member: Member, buy_id: BuyId, reason: str) -> Refusal | None:
+    """Call off a buy that has not cleared yet; after that see actions.orders."""
+    if member.number is None:
+        return refuse(Reason.NOT_ALLOWED)
+    before = await work.unit.buys.lock(buy_id)
+    outcome = group_buy.decide(before, Cancel(reason, member.number))
+    if isinstance(outcome, Refusal):
+        return outcome
+    await record(work, before, outcome, member.number)
+    await work.owe(*acknowledge(work.cause))
+    return None
+
+
 async def settle(work: Work, buy_id: BuyId) -> None:
-    """Clear a buy whose deadline has passed, once everything journaled before the deadline has been handled."""
+    """Clear a buy whose deadline has passed, once everything journaled before it is handled."""
     buy = await work.unit.buys.lock(buy_id)
     deadline_at, now = buy.terms.deadline_at, work.unit.now
     if not buy.status.is_live:
         return
     if now < deadline_at:
         await work.unit.timers.set("deadline", buy_id, deadline_at)
-    elif now < deadline_at + DRAIN_MS and await work.unit.inbox.is_waiting_before(deadline_at, buy.group_id):
+    elif now < deadline_at + DRAIN_MS and await _is_waited_for(work, buy):
         await work.unit.timers.set("deadline", buy_id, now + _DRAIN_POLL_MS)
     else:
-        ids = [fresh_id(8) for _ in range(2 * len(buy.numbers()))]
-        await record(work, buy, group_buy.decide(buy, Settle(ids)), None)
+        ids = [fresh_id(8) for _ in range(2 * len(buy.pledgers()))]
+        pay_by = now + work.config.purchase.pay_days * DAY_MS
+        await record(work, buy, group_buy.decide(buy, Settle(ids, pay_by)), None)
 
 
-async def forget_state(work: Work, buy_id: BuyId) -> None:
-    """Take a buy that has ended out of the rooms' state."""
-    for card in await work.unit.buys.cards(buy_id):
-        await work.owe(SendState(card.room_id, wire_buy.TYPE, buy_id, {}))
+async def _is_waited_for(work: Work, buy: GroupBuy) -> bool:
+    for group_id in await work.unit.buys.groups_of(buy):
+        if await work.unit.inbox.is_waiting_before(buy.terms.deadline_at, group_id):
+            return True
+    return False
 
 
 async def announce_last_hour(work: Work, buy_id: BuyId) -> None:
     """Say that a buy closes in an hour."""
     buy = await work.unit.buys.lock(buy_id)
-    group = await work.unit.groups.get(buy.group_id)
     left = buy.terms.deadline_at - work.unit.now  # far less than an hour where the service was down meanwhile
-    if buy.status is group_buy.Status.OPEN and group.room_id and left > HOUR_MS * 3 // 4:
+    if buy.status is Status.OPEN and left > HOUR_MS * 3 // 4:
         product = await work.unit.products.get(buy.product_id)
-        await work.owe(news.last_hour(group.room_id, buy, product, group))
+        for group, room_id in await showings(work, buy):
+            await work.owe(news.last_hour(room_id, buy, product, group))
 
 
 def _is_in_state(buy: GroupBuy, now: int) -> bool:
@@ -164,7 +161,8 @@ async def restore_state(work: Work, state_key: str) -> None:
         return
     group = await work.unit.groups.get(room.subject)
     buy = await work.unit.buys.find(state_key)
-    if buy is not None and buy.group_id == group.id and _is_in_state(buy, work.unit.now):
+    shown_here = buy is not None and group.id in await work.unit.buys.groups_of(buy)
+    if buy is not None and shown_here and _is_in_state(buy, work.unit.now):
         await publish(work, buy)
     else:
         await work.owe(SendState(work.cause.room_id, wire_buy.TYPE, state_key, {}))

@@ -15,7 +15,7 @@ from appservice.domain import group_buy
 from appservice.domain.duration import DAY_MS, MINUTE_MS
 from appservice.domain.effect import Kick, Leave, Tell, direct_lane
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.group_buy import Status, Withdraw
+from appservice.domain.group_buy import Pledger, Status, Withdraw
 from appservice.domain.ids import GroupId, Number, UserId
 from appservice.domain.member import Member, Presence, is_erased
 from appservice.domain.refusal import Reason, Refusal, refuse
@@ -24,7 +24,7 @@ from appservice.present.text import notice
 from appservice.present.words import farewell as say
 from appservice.present.words.refusals import refusal as sentence
 
-UNSETTLED = (Status.SUCCEEDED.value,)
+UNSETTLED = tuple(status.value for status in Status if status.is_cleared and status is not Status.DONE)
 """Buys with orders that somebody still has to pay, deliver or hand out; who has one cannot be forgotten yet."""
 LEFT = "left by their own wish"
 SOON_MS = 5_000
@@ -184,9 +184,10 @@ async def _withdraw(work: Work, known: list[_Standing]) -> None:
 
 
 async def _withdraw_in(work: Work, group: Group, number: Number) -> None:
+    pledger = Pledger(group.id, number)
     for buy_id in await work.unit.buys.live_of(group.id):
         buy = await work.unit.buys.lock(buy_id)
-        outcome = group_buy.decide(buy, Withdraw(number, work.cause.received_at))
+        outcome = group_buy.decide(buy, Withdraw(pledger, work.cause.received_at))
         if not isinstance(outcome, Refusal):
             await record(work, buy, outcome, number)
 
@@ -196,7 +197,7 @@ async def _has_something_open(work: Work, known: list[_Standing]) -> bool:
         if member is None or member.number is None:
             continue
         for buy_id in await work.unit.buys.live_of(group.id):
-            if (await work.unit.buys.get(buy_id)).tranches_of(member.number):
+            if (await work.unit.buys.get(buy_id)).tranches_of(Pledger(group.id, member.number)):
                 return True
         if await work.unit.erasing.has_orders(group.id, member.number, UNSETTLED):
             return True

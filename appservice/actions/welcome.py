@@ -7,7 +7,7 @@ from appservice.actions.work import Work
 from appservice.domain.duration import DAY_MS
 from appservice.domain.effect import Pin, SendEvent, Tell
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.group_buy import GroupBuy, Status
+from appservice.domain.group_buy import GroupBuy, Pledger, Status
 from appservice.domain.ids import GroupId
 from appservice.domain.member import Member, Role
 from appservice.domain.product import Product
@@ -38,9 +38,10 @@ async def farewell(work: Work, group: Group, member: Member) -> None:
     """Ask a person who has left whether what they pledged shall stand: leaving does not withdraw."""
     if member.number is None:
         return
-    pledged = [(buy, product) for buy, product in await open_buys(work, group.id) if buy.units_of(member.number)]
+    pledger = Pledger(group.id, member.number)
+    pledged = [(buy, product) for buy, product in await open_buys(work, group.id) if buy.units_of(pledger)]
     if pledged:
-        await work.owe(Tell(member.user_id, notice(say.pledges_stand(group, member.number, pledged))))
+        await work.owe(Tell(member.user_id, notice(say.pledges_stand(group, pledger, pledged))))
 
 
 async def show_to_newcomers(work: Work, group_id: GroupId) -> None:

@@ -1,7 +1,7 @@
 """!buy, !pledge, !withdraw."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from appservice.actions import buys as action
 from appservice.actions import pledges, products
@@ -12,7 +12,7 @@ from appservice.domain.cause import Place
 from appservice.domain.clearing import Tier
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Set, Terms, Withdraw
-from appservice.domain.ids import BuyId, EventId
+from appservice.domain.ids import BuyId, EventId, GroupId
 from appservice.domain.member import Member, Role
 from appservice.domain.money import parse_amount
 from appservice.domain.refusal import Reason, Refusal, refuse
@@ -64,10 +64,11 @@ async def _open(work: Work, call: Call, group: Group, member: Member, words: lis
     if isinstance(deadline_at, Refusal):
         return deadline_at
     terms = Terms(product.currency, tiers, deadline_at, limits.get("pack", 1), limits.get("cap"))
-    refusal = await action.open_buy(work, member, product, terms)
-    if refusal is None:
-        await work.owe(answer(work.cause, say.buy_opened(product, deadline_at, group)))
-    return refusal
+    opened = await action.open_buy(work, member, product, terms)
+    if isinstance(opened, Refusal):
+        return opened
+    await work.owe(answer(work.cause, say.buy_opened(product, deadline_at, group)))
+    return None
 
 
 def _tiers(words: Sequence[str], currency: str) -> tuple[Tier, ...] | Refusal:
@@ -105,12 +106,10 @@ async def pledge_whole(work: Work, buy: GroupBuy, member: Member, text: str) -> 
 
 def _request(work: Work, member: Member, whole: WholePledge) -> Set | Withdraw:
     cause = work.cause
-    if member.number is None:
-        raise LookupError("a joined member has a number")
     if whole.quantity == 0:
-        return Withdraw(member.number, cause.received_at)
+        return Withdraw(pledges.pledger_of(member), cause.received_at)
     return Set(
-        member.number,
+        pledges.pledger_of(member),
         whole.quantity,
         whole.flex,
         whole.max_price,
@@ -127,7 +126,7 @@ async def _withdraw(work: Work, call: Call) -> Refusal | None:
     buy, member, words = found
     if words or member.number is None:
         return usage(_WITHDRAW)
-    await pledges.pledge(work, buy.id, Withdraw(member.number, work.cause.received_at))
+    await pledges.pledge(work, buy.id, Withdraw(pledges.pledger_of(member), work.cause.received_at))
     return None
 
 
@@ -145,19 +144,29 @@ async def find_buy(
     members = {group.id: member for group, member in groups}
     replied = await buy_of_card(work, call.reply_to)
     if replied is not None:
-        member = members.get(replied.group_id)
+        member = await _member_in(work, replied, members)
         return (replied, member, words) if member else refuse(Reason.NOT_A_MEMBER)
     named = await work.unit.buys.find(words[-1]) if words else None
-    if named is not None and named.group_id in members:
-        return named, members[named.group_id], words[:-1]
-    live = [(buy_id, member) for id, member in members.items() for buy_id in await work.unit.buys.live_of(id)]
-    match live:
+    member = await _member_in(work, named, members) if named else None
+    if named is not None and member is not None:
+        return named, member, words[:-1]
+    live: dict[BuyId, Member] = {}
+    for id, member in members.items():
+        for buy_id in await work.unit.buys.live_of(id):
+            live.setdefault(buy_id, member)
+    match list(live.items()):
         case [(buy_id, member)]:
             return await work.unit.buys.get(buy_id), member, words
         case []:
             return refuse(Reason.NO_BUY)
         case _:
-            return await _which(work, [buy_id for buy_id, _ in live], example)
+            return await _which(work, list(live), example)
+
+
+async def _member_in(work: Work, buy: GroupBuy, members: Mapping[GroupId, Member]) -> Member | None:
+    """Give as which member somebody can take part in a buy, which may be shown in several of their groups."""
+    groups = await work.unit.buys.groups_of(buy)
+    return next((members[group_id] for group_id in groups if group_id in members), None)
 
 
 async def buy_of_card(work: Work, event_id: EventId | None) -> GroupBuy | None:

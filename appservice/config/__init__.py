@@ -5,7 +5,7 @@ field in `section` and a line in config/example.yaml. Imports nothing else of th
 """
 
 from appservice.config.file import ConfigError, files_open_to_all, load, parse
-from appservice.config.section import Appservice, Config, Groups, Homeserver, Logging, Purchase, Web
+from appservice.config.section import Appservice, Config, Groups, Homeserver, Logging, Purchase, Stripe, Web
 
 __all__ = [
     "Appservice",
@@ -15,6 +15,7 @@ __all__ = [
     "Homeserver",
     "Logging",
     "Purchase",
+    "Stripe",
     "Web",
     "files_open_to_all",
     "load",

@@ -12,14 +12,20 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from appservice.config.rule import WrongValue, shown
-from appservice.config.section import Appservice, Config
+from appservice.config.section import Config
 
-# Keys of the section appservice that may come from a file (as_token_file) or from the environment instead.
-SECRETS = {
-    "as_token": "COTERIE_AS_TOKEN",
-    "hs_token": "COTERIE_HS_TOKEN",
-    "antispam_token": "COTERIE_ANTISPAM_TOKEN",
-    "database": "COTERIE_DATABASE",
+# Keys that may come from a file (as_token_file) or from the environment instead, by their section.
+SECRETS: Mapping[str, Mapping[str, str]] = {
+    "appservice": {
+        "as_token": "COTERIE_AS_TOKEN",
+        "hs_token": "COTERIE_HS_TOKEN",
+        "antispam_token": "COTERIE_ANTISPAM_TOKEN",
+        "database": "COTERIE_DATABASE",
+    },
+    "purchase.stripe": {
+        "api_key": "COTERIE_STRIPE_API_KEY",
+        "webhook_secret": "COTERIE_STRIPE_WEBHOOK_SECRET",
+    },
 }
 KINDS: Mapping[type, str] = {
     str: "text",
@@ -68,7 +74,9 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
     try:
         raw = _yaml(text)
         if isinstance(own := raw.get("appservice", {}), dict):
-            raw["appservice"] = _with_secrets(own, path.parent, environ, origin)
+            raw["appservice"] = _with_secrets("appservice", own, path.parent, environ, origin)
+        if (own := _stripe(raw)) is not None:
+            raw["purchase"]["stripe"] = _with_secrets("purchase.stripe", own, path.parent, environ, origin)
         config: Config = _read(Config, raw, "")
         _check_whole(config)
     except _Problem as problem:
@@ -79,9 +87,16 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
 
 def files_open_to_all(path: Path) -> tuple[Path, ...]:
     """The files that hold secrets of a configuration that loads, and that every local user can read."""
-    own = _yaml(path.read_text(encoding="utf-8")).get("appservice", {})
-    files = [path.parent / own[f"{name}_file"] for name in SECRETS if f"{name}_file" in own]
-    if "as_token" in own or "hs_token" in own or own.get("antispam_token") or "@" in own.get("database", ""):
+    raw = _yaml(path.read_text(encoding="utf-8"))
+    own, stripe = raw.get("appservice", {}), _stripe(raw) or {}
+    files = [
+        path.parent / section[f"{name}_file"]
+        for section, names in ((own, SECRETS["appservice"]), (stripe, SECRETS["purchase.stripe"]))
+        for name in names
+        if f"{name}_file" in section
+    ]
+    kept = ("as_token", "hs_token", "antispam_token")
+    if any(map(own.get, kept)) or "@" in own.get("database", "") or any(map(stripe.get, SECRETS["purchase.stripe"])):
         files.insert(0, path)
     return tuple(file for file in files if file.is_file() and file.stat().st_mode & 0o004)
 
@@ -118,13 +133,24 @@ def _yaml(text: str) -> dict[Any, Any]:
     return raw
 
 
+def _stripe(raw: Mapping[Any, Any]) -> dict[Any, Any] | None:
+    """The section purchase.stripe; an empty one where it is needed but left out: its keys may come from elsewhere."""
+    purchase = raw.get("purchase")
+    if not isinstance(purchase, dict):
+        return None
+    own = purchase.get("stripe")
+    if own is None and purchase.get("provider") == "stripe":
+        return {}
+    return own if isinstance(own, dict) else None
+
+
 def _with_secrets(
-    raw: Mapping[Any, Any], folder: Path, environ: Mapping[str, str], origin: dict[str, str]
+    section: str, raw: Mapping[Any, Any], folder: Path, environ: Mapping[str, str], origin: dict[str, str]
 ) -> dict[Any, Any]:
     """The section with its secrets in place; `origin` is told where each came from."""
     merged = dict(raw)
-    for name, variable in SECRETS.items():
-        path, file = f"appservice.{name}", merged.pop(f"{name}_file", None)
+    for name, variable in SECRETS[section].items():
+        path, file = f"{section}.{name}", merged.pop(f"{name}_file", None)
         if environ.get(variable):
             merged[name] = environ[variable]
             origin[path] = f" (from {variable})"
@@ -186,21 +212,21 @@ def _section(section: type, raw: Mapping[Any, Any], path: str) -> Any:
     prefix = f"{path}." if path else ""
     for key in raw:
         if key not in hints:
-            raise _Problem(f"{prefix}{shown(key)}", f"is not known; {_mend_unknown(key, section)}")
+            raise _Problem(f"{prefix}{shown(key)}", f"is not known; {_mend_unknown(key, section, path)}")
     for key in dataclasses.fields(section):
         if key.name not in raw and key.default is dataclasses.MISSING:
-            raise _Problem(f"{prefix}{key.name}", f"is missing; {_mend_missing(key.name)}")
+            raise _Problem(f"{prefix}{key.name}", f"is missing; {_mend_missing(key.name, path)}")
     return section(**{name: _read(hints[name], value, f"{prefix}{name}") for name, value in raw.items()})
 
 
-def _mend_missing(key: str) -> str:
-    return f"add it, or set {SECRETS[key]}" if key in SECRETS else "add it as in the example"
+def _mend_missing(key: str, path: str) -> str:
+    variable = SECRETS.get(path, {}).get(key)
+    return f"add it, or set {variable}" if variable else "add it as in the example"
 
 
-def _mend_unknown(key: Any, section: type) -> str:
+def _mend_unknown(key: Any, section: type, path: str) -> str:
     known = [field.name for field in dataclasses.fields(section)]
-    if section is Appservice:
-        known += [f"{name}_file" for name in SECRETS]
+    known += [f"{name}_file" for name in SECRETS.get(path, {})]
     near = difflib.get_close_matches(str(key)[:60], known, 1)
     if near:
         return f"did you mean {near[0]}?"
@@ -218,6 +244,16 @@ def _check_whole(config: Config) -> None:
     if own.antispam_token in (own.as_token, own.hs_token):
         raise _Problem(
             "appservice.antispam_token", "must differ from as_token and hs_token; make one with: openssl rand -hex 32"
+        )
+    if config.purchase.provider == "stripe" and config.web.public_url is None:
+        raise _Problem(
+            "web.public_url",
+            "is missing, though purchase.provider is stripe; write where people's browsers reach Coterie",
+        )
+    if config.purchase.remind_hours_before >= config.purchase.pay_days * 24:
+        raise _Problem(
+            "purchase.remind_hours_before",
+            f"must be less than purchase.pay_days ({config.purchase.pay_days * 24} hours); lower it",
         )
     if groups.cap > groups.max_cap:
         raise _Problem(

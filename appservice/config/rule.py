@@ -23,6 +23,7 @@ PLACEHOLDERS = {  # of purchase.link, each with an example
 }
 SERVER_NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,230})(?::(?P<port>[0-9]{1,5}))?")
 USER_ID = re.compile(rf"@[!-9;-~]+:{SERVER_NAME.pattern}")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BY_HAND = "make one with: openssl rand -hex 32"
 
 
@@ -50,6 +51,14 @@ def http_url(value: str) -> str:
     if parts.query or parts.fragment or "?" in value or "#" in value:
         raise WrongValue("must end after its path; remove what begins with ? or #")
     return value.rstrip("/")
+
+
+def https_url(value: str) -> str:
+    """An https URL, or an http one of this machine itself, as tests have it."""
+    url = http_url(value)
+    if urlsplit(url).scheme != "https" and urlsplit(url).hostname not in LOOPBACK:
+        raise WrongValue("must begin with https://, since secrets travel by it; http is for 127.0.0.1 only")
+    return url
 
 
 def server_name(value: str) -> str:
@@ -103,6 +112,22 @@ def token(value: str) -> str:
         raise WrongValue(f"must be of ASCII letters, digits and signs without spaces; {BY_HAND}")
     if len(value) < 32:
         raise WrongValue(f"must have at least 32 characters; {BY_HAND}")
+    return value
+
+
+def stripe_key(value: str) -> str:
+    """A secret or restricted API key of Stripe's."""
+    if value.startswith("pk_"):
+        raise WrongValue("is the publishable key; write the secret key, which begins with sk_ or rk_")
+    if not re.fullmatch(r"[sr]k_[A-Za-z0-9_]{8,250}", value):
+        raise WrongValue("must be a secret key of Stripe's, beginning with sk_ or rk_; copy it from Stripe's dashboard")
+    return value
+
+
+def stripe_webhook_secret(value: str) -> str:
+    """The signing secret of a webhook endpoint at Stripe."""
+    if not re.fullmatch(r"whsec_[!-~]{16,250}", value):
+        raise WrongValue("must be a signing secret of Stripe's, beginning with whsec_; copy it from the webhook's page")
     return value
 
 

@@ -60,16 +60,37 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
-    """How a receipt's purchase link is made; without a template, from the product's own URL."""
+class Stripe:
+    """The account at Stripe that is paid into, and the secret by which its webhook is known."""
 
+    api_key: Annotated[str, rule.stripe_key] = field(repr=False)
+    webhook_secret: Annotated[str, rule.stripe_webhook_secret] = field(repr=False)
+    api_base: Annotated[str, rule.https_url] = "https://api.stripe.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """How orders are paid, and how long people have for it.
+
+    With `link`, a receipt leads to the shop: by the template, or without one to the product's own URL.
+    """
+
+    provider: Annotated[str, rule.OneOf(("link", "stripe"))] = "link"
     link: Annotated[str, rule.purchase_link] | None = None
+    stripe: Stripe | None = None
+    pay_days: Annotated[int, rule.Between(1, 90)] = 3
+    remind_hours_before: Annotated[int, rule.Between(0, 90 * 24)] = 24
+    offer_hours: Annotated[int, rule.Between(1, 90 * 24)] = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """What the service takes over HTTP. A transaction has up to 100 events of 64 KiB."""
+    """What the service takes over HTTP. A transaction has up to 100 events of 64 KiB.
 
+    `public_url` is where people's browsers reach it, None where they need not.
+    """
+
+    public_url: Annotated[str, rule.https_url] | None = None
     max_body_bytes: Annotated[int, rule.Between(8 * 2**20, 256 * 2**20)] = 16 * 2**20
 
 
@@ -110,9 +131,10 @@ class Config:
         return is_ghost or user_id in (bot, sender, self.groups.backup_creator)
 
     def without_secrets(self, text: str) -> str:
-        """A text with the tokens and the database password struck out, as an exception may quote them."""
+        """A text with tokens, keys and the database password struck out, as an exception may quote them."""
         password = urlsplit(self.appservice.database).password or ""
-        own = self.appservice
-        for secret in (own.as_token, own.hs_token, own.antispam_token, password, unquote(password)):
+        own, stripe = self.appservice, self.purchase.stripe
+        keys = (stripe.api_key, stripe.webhook_secret) if stripe else ()
+        for secret in (own.as_token, own.hs_token, own.antispam_token, password, unquote(password), *keys):
             text = text.replace(secret, "***") if secret else text
         return text

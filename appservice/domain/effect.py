@@ -102,6 +102,22 @@ class TellFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SendFile:
+    """Send a file of text into a room, shown by its name; the answer says so, or why the homeserver would not."""
+
+    room_id: RoomId
+    name: str
+    mimetype: str
+    text: str
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
 class TellCode:
     """Hand an invitation code to its maker. Only the sender puts the code where `content` says CODE, so that it is
     written down nowhere, not even here."""

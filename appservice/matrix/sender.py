@@ -17,6 +17,7 @@ from appservice.domain.effect import (
     ReadEvent,
     Redact,
     SendEvent,
+    SendFile,
     SendState,
     Tell,
     TellCode,
@@ -64,6 +65,9 @@ class Sender:
                 return {"room_id": room_id, "event_id": await self._send(room_id, type, content, id)}
             case Tell(user_id, content):
                 return {"event_id": await self._tell(user_id, content, id)}
+            case SendFile(room_id, name, mimetype, text):
+                content = await self._file(name, mimetype, text.encode(), name)
+                return {"event_id": await self._send(room_id, "m.room.message", content, id)}
             case TellFile(user_id, name, mimetype, text, body):
                 content = await self._file(name, mimetype, text.encode(), body)
                 return {"event_id": await self._tell(user_id, content, id)}

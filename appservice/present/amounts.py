@@ -1,6 +1,7 @@
 """Money and times as people write them (CLDR, by Babel)."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
@@ -23,6 +24,11 @@ def moment(at: int, group: Group) -> str:
     day = format_datetime(time, "EEEE d MMMM, HH:mm", tzinfo=zone, locale=group.locale)
     city = format_datetime(time, "VVV", tzinfo=zone, locale=group.locale)
     return f"{day} ({city})" if city == "UTC" else f"{day} ({city} time)"
+
+
+def percent(basis_points: int) -> str:
+    """Give a rate as `19 %` or `7.5 %`."""
+    return f"{Decimal(basis_points).scaleb(-2).normalize():f} %"
 
 
 def time_left(until: int, now: int) -> str:

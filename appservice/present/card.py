@@ -8,11 +8,19 @@ from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Status
 from appservice.domain.ids import RoomId
 from appservice.domain.product import Picture, Product
-from appservice.present.amounts import bar, moment, money, time_left
+from appservice.present.amounts import bar, moment, money, percent, time_left
 from appservice.present.text import Text, esc, notice
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import message
 from appservice.wire import product as wire_product
+
+_HOW = "react +1, +2 or +5, or reply with a number like +2"
+_STEPS = {
+    Status.ORDERED: "Ordered",
+    Status.ARRIVED: "Arrived",
+    Status.HANDING_OUT: "Being handed out",
+    Status.DONE: "Handed out",
+}
 
 
 def product_events(room_id: RoomId, product: Product, group: Group) -> list[SendEvent]:
@@ -49,22 +57,14 @@ def _card_text(buy: GroupBuy, product: Product, group: Group, clearing: Clearing
     title = f"Group buy: {product.name}"
     price = _price_line(buy, group, clearing)
     progress = _progress(buy, group, clearing)
-    tiers = _tiers_line(buy, group)
+    terms = [_tiers_line(buy, group), *_conditions(buy, group)]
     ending = _ending(buy, group, now)
-    how = "To join: react +1, +2 or +5, or reply with a number like +2. Free to withdraw until it closes."
-    lines = [
-        title,
-        price,
-        *progress,
-        tiers,
-        ending,
-        *([how] if buy.status is Status.OPEN else []),
-        product.link,
-    ]
+    how = [_how_to_join(buy)] if buy.status is Status.OPEN else []
+    lines = [title, price, *progress, *terms, ending, *how, product.link]
     html = [f"<strong>{esc(title)}</strong>", f"<strong>{esc(price)}</strong>"]
     html += [f"<code>{esc(progress[0])}</code> {esc(progress[1])}"] if progress else []
-    html += [esc(tiers), esc(ending)]
-    html += [f"<em>{esc(how)}</em>"] if buy.status is Status.OPEN else []
+    html += [*map(esc, terms), esc(ending)]
+    html += [f"<em>{esc(line)}</em>" for line in how]
     html += [f'<a href="{esc(product.link)}">{esc(product.link)}</a> · id <code>{esc(buy.id)}</code>']
     return Text("\n".join(lines), "<br>".join(html))
 
@@ -73,11 +73,13 @@ def _price_line(buy: GroupBuy, group: Group, clearing: Clearing | None) -> str:
     currency = buy.terms.currency
     if buy.status is Status.FAILED:
         return "The minimum order was not reached: nobody owes anything."
+    if buy.status is Status.CANCELLED:
+        return "Cancelled"
     if clearing is None:
         first = buy.terms.tiers[0]
         return f"{money(first.unit_price, currency, group.locale)} each once {first.minimum} are pledged"
     price = money(clearing.unit_price, currency, group.locale)
-    return f"Closed at {price} each" if buy.status is Status.SUCCEEDED else f"Now {price} each"
+    return f"Closed at {price} each" if buy.status.is_cleared else f"Now {price} each"
 
 
 def _progress(buy: GroupBuy, group: Group, clearing: Clearing | None) -> list[str]:
@@ -103,7 +105,7 @@ def next_tier(buy: GroupBuy, clearing: Clearing | None) -> Tier | None:
 
 def missing(buy: GroupBuy, group: Group, tier: Tier) -> str:
     """Say what is missing for a tier: `7 more and everyone pays €69.00`."""
-    tranches = [tranche.as_tranche() for tranche in buy.pledged]
+    tranches = [tranche.as_tranche() for tranche in buy.active()]
     short = units_short_of(tier, tranches, pack=buy.terms.pack)
     price = money(tier.unit_price, buy.terms.currency, group.locale)
     return f"{short} more and everyone pays {price}"
@@ -117,6 +119,32 @@ def _tiers_line(buy: GroupBuy, group: Group) -> str:
     return "Price by total: " + ", ".join(parts)
 
 
+def _conditions(buy: GroupBuy, group: Group) -> list[str]:
+    """Give what else there is to know before pledging: the variants, limits for each member, costs beside the price."""
+    terms = buy.terms
+    each = [f"at least {terms.least}"] if terms.least > 1 else []
+    each += [f"at most {terms.most}"] if terms.most is not None else []
+    each += [f"in steps of {terms.step}"] if terms.step > 1 else []
+    costs = []
+    if terms.shared_cost:
+        amount = money(terms.shared_cost, terms.currency, group.locale)
+        costs.append(f"Plus {amount} shared cost, split by units")
+    if terms.tax is not None:
+        costs.append(f"{percent(terms.tax.rate)} tax {'included' if terms.tax.inclusive else 'on top'}")
+    variants = [f"Variants: {', '.join(terms.variants)}"] if terms.variants else []
+    return [
+        *variants,
+        *([f"For each member {', '.join(each)}"] if each else []),
+        *([", ".join(costs)] if costs else []),
+    ]
+
+
+def _how_to_join(buy: GroupBuy) -> str:
+    variants = buy.terms.variants
+    how = f"reply with a number and a variant, like +2 {variants[0]}" if variants else _HOW
+    return f"To join: {how}. Free to withdraw until it closes."
+
+
 def _ending(buy: GroupBuy, group: Group, now: int) -> str:
     when = moment(buy.terms.deadline_at, group)
     match buy.status:
@@ -124,5 +152,9 @@ def _ending(buy: GroupBuy, group: Group, now: int) -> str:
             return f"Closes {when}, {time_left(buy.terms.deadline_at, now)} left"
         case Status.CLOSING:
             return "Closing: counting the last pledges"
+        case Status.CANCELLED:
+            return "Nothing is owed"
+        case _ if buy.status in _STEPS:
+            return f"Closed {when}. {_STEPS[buy.status]}"
         case _:
             return f"Closed {when}"

@@ -9,12 +9,13 @@ from yarl import URL
 from appservice.domain.clearing import Clearing, Tier
 from appservice.domain.effect import SendEvent, Tell
 from appservice.domain.group import Group
-from appservice.domain.group_buy import GroupBuy, Order, Succeeded, units_by_number
-from appservice.domain.ids import Number, RoomId, UserId
+from appservice.domain.group_buy import GroupBuy, Order, Pledger, Succeeded, units_by_pledger
+from appservice.domain.ids import RoomId, UserId
 from appservice.domain.member import Member
 from appservice.domain.money import to_decimal
+from appservice.domain.order import Units, count
 from appservice.domain.product import Product
-from appservice.present.amounts import moment, money
+from appservice.present.amounts import moment, money, percent
 from appservice.present.card import missing, next_tier
 from appservice.present.text import Text, esc, notice, ringing
 from appservice.wire import group_buy as wire_buy
@@ -37,6 +38,22 @@ def last_hour(room_id: RoomId, buy: GroupBuy, product: Product, group: Group) ->
     more = f" {_capital(missing(buy, group, following))}." if following else ""
     when = moment(buy.terms.deadline_at, group)
     return _line(room_id, f"{product.name}: the group buy closes in an hour, {when}.{more}")
+
+
+def deadline_moved(room_id: RoomId, buy: GroupBuy, product: Product, group: Group, *, is_grace: bool) -> SendEvent:
+    """Give the message that a buy closes at another time than was said."""
+    when = moment(buy.terms.deadline_at, group)
+    why = (
+        "I was not here when it was to close, so pledges are taken longer" if is_grace else "the closing time has moved"
+    )
+    return _line(room_id, f"{product.name}: {why}. The group buy closes {when}.")
+
+
+def cancelled(room_id: RoomId, buy: GroupBuy, product: Product, reason: str) -> SendEvent:
+    """Give the message that a buy has been called off."""
+    key = {wire_buy.TYPE: wire_buy.format_result(buy, [], None)}
+    text = f"{product.name}: the group buy was cancelled. {reason}".rstrip()
+    return SendEvent(room_id, message.TYPE, notice(text, key))
 
 
 def succeeded(room_id: RoomId, buy: GroupBuy, product: Product, group: Group, fact: Succeeded) -> SendEvent:
@@ -62,26 +79,57 @@ def failed(room_id: RoomId, buy: GroupBuy, product: Product) -> SendEvent:
 def receipt(
     member: Member, buy: GroupBuy, product: Product, group: Group, order: Order, pledged: int, link: str
 ) -> Tell:
-    """Give the direct message that says what one member owes and where to pay it."""
+    """Give the direct message that says what one member owes, until when and where to pay it."""
     user_id, alias = member.user_id, member.alias
-    each = money(order.unit_price, buy.terms.currency, group.locale)
-    total = money(order.total, buy.terms.currency, group.locale)
+    title = f"Receipt: {product.name}"
+    sums = bill(buy, group, order)
     fewer = f" ({order.units} of your {pledged}: the rest found no place)" if order.units < pledged else ""
-    sums = f"{order.units} × {each} = {total}{fewer}"
+    until = f"Pay by {moment(order.pay_by, group)}"
     small = f"Order {order.id} of {alias} in “{group.name}”; line {order.line_id} of the published result."
+    lines = [*sums[:-1], sums[-1] + fewer]
     text = Text(
-        f"Receipt: {product.name}\n{sums}\nPay here: {link}\n{small}",
-        f"<strong>Receipt: {esc(product.name)}</strong><br>{esc(sums)}<br>"
-        f'Pay here: <a href="{esc(link)}">{esc(link)}</a><br>{esc(small)}',
+        "\n".join([title, *lines, f"{until}: {link}", small]),
+        f"<strong>{esc(title)}</strong><br>{'<br>'.join(esc(line) for line in lines)}<br>"
+        f'{esc(until)}: <a href="{esc(link)}">{esc(link)}</a><br>{esc(small)}',
     )
     return Tell(user_id, ringing(text, user_id, {wire_order.TYPE: wire_order.format_order(buy, order, link)}))
 
 
-def not_included(user_id: UserId, buy: GroupBuy, product: Product, clearing: Clearing | None, number: Number) -> Tell:
+def bill(buy: GroupBuy, group: Group, order: Order) -> list[str]:
+    """Give the lines that add up to what an order costs: `2 × €69.00 = €138.00`."""
+
+    def amount(minor: int) -> str:
+        return money(minor, buy.terms.currency, group.locale)
+
+    tax = buy.terms.tax
+    goods = f"{by_variant(order.by_variant)} × {amount(order.unit_price)} = {amount(order.goods)}"
+    rate = percent(tax.rate) if tax else ""
+    lines = [goods]
+    if order.shared_due:
+        lines.append(f"your part of the shared cost: {amount(order.shared_due)}")
+    if tax and not tax.inclusive:
+        lines.append(f"tax, {rate}: {amount(order.tax)}")
+    if len(lines) > 1:
+        lines.append(f"together {amount(order.total)}")
+    if tax and tax.inclusive:
+        lines[-1] += f" ({rate} tax included: {amount(order.tax)})"
+    return lines
+
+
+def by_variant(units: Units) -> str:
+    """Give units as `3`, or where there are variants as `3 (2 S, 1 M)`."""
+    named = [f"{n} {variant}" for variant, n in units if variant]
+    return f"{count(units)} ({', '.join(named)})" if named else str(count(units))
+
+
+def not_included(user_id: UserId, buy: GroupBuy, product: Product, clearing: Clearing | None, pledger: Pledger) -> Tell:
     """Give the direct message to someone whose pledge found no place, or whose buy failed."""
+    tranches = buy.tranches_of(pledger)
     if clearing is None:
         why = "the minimum order was not reached"
-    elif all(tranche.id in clearing.left_out for tranche in buy.tranches_of(number)):
+    elif all(tranche.suspended for tranche in tranches):
+        why = "you had not agreed to its new closing time"
+    elif all(tranche.suspended or tranche.id in clearing.left_out for tranche in tranches):
         why = "the price did not come down to your maximum"
     else:
         why = "there was no place left for your pledge"
@@ -94,18 +142,18 @@ def desk_summary(
     product: Product,
     group: Group,
     fact: Succeeded,
-    aliases: Mapping[Number, str],
+    names: Mapping[Pledger, str],
 ) -> SendEvent:
-    """Give the list of orders for the concierges, by alias."""
+    """Give the list of orders for the concierges, by what each is called towards them."""
     total = money(sum(order.total for order in fact.orders), buy.terms.currency, group.locale)
     orders = "1 order" if len(fact.orders) == 1 else f"{len(fact.orders)} orders"
     head = f"{product.name} ({buy.id}) closed: {_units(fact.clearing.total)}, {orders}, {total}."
-    rows = [
-        f"{aliases[order.number]}: {order.units}, {money(order.total, buy.terms.currency, group.locale)}"
-        for order in fact.orders
-    ]
+    rows = []
+    for order in fact.orders:
+        owed = money(order.total, buy.terms.currency, group.locale)
+        rows.append(f"{names[order.pledger]}: {by_variant(order.by_variant)}, {owed}")
     rows += [
-        f"{aliases[number]}: not in" for number, units in units_by_number(buy, fact.clearing).items() if units == 0
+        f"{names[pledger]}: not in" for pledger, units in units_by_pledger(buy, fact.clearing).items() if not units
     ]
     text = Text(
         "\n".join([head, *rows]),

@@ -1,5 +1,6 @@
 """Text as clients render it: a plain body that is sufficient on its own, and HTML of the subset that is safe."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -47,6 +48,13 @@ def pages(lines: Sequence[str]) -> list[list[str]]:
         found[-1].append(line)
         size += length
     return found
+
+
+def short(text: object, most: int = 60) -> str:
+    """Give what a person typed as it may be quoted back: on one line, without marks that cannot be seen, cut."""
+    line = " ".join(str(text).split())
+    shown = "".join(char for char in line if unicodedata.category(char)[0] != "C")
+    return shown if len(shown) <= most else f"{shown[:most]}…"
 
 
 def esc(text: object) -> str:

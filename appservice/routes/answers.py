@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from appservice.actions import adoption, buys, deciding, directs, groups, inspection, products, seats
+from appservice.actions import adoption, cards, deciding, directs, groups, inspection, products, seats
 from appservice.actions.work import Work
 from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, UserId
 from appservice.routes.arrivals import ROUTES
@@ -74,7 +74,7 @@ async def _on_invited(work: Work, answer: Answer) -> None:
 
 
 async def _on_card(work: Work, answer: Answer) -> None:
-    await buys.card_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
+    await cards.card_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
 
 
 async def _on_vouch_line(work: Work, answer: Answer) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from appservice.actions import adoption, buys, deciding, directs, guarding, pledges, seats, vouching
+from appservice.actions import adoption, buys, cards, deciding, directs, guarding, pledges, seats, vouching
 from appservice.actions.work import Work
 from appservice.commands import table
 from appservice.commands.buys import buy_of_card, find_buy
@@ -11,7 +11,7 @@ from appservice.domain.code import parse_code
 from appservice.domain.group_buy import Add, GroupBuy
 from appservice.domain.guarding import GUARDED
 from appservice.domain.ids import GroupId, RoomId, UserId
-from appservice.domain.member import Presence
+from appservice.domain.member import Member, Presence
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.store.rooms import Room, RoomKind
 from appservice.wire import group as wire_group
@@ -47,7 +47,7 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
     is_pledge = looks_like_pledge(typed.body)
     buy = await buy_of_card(work, typed.reply_to) if is_pledge else None
     if buy is not None:
-        await _pledge_more(work, buy, typed.body)
+        await _pledge_more(work, room, buy, typed.body)
     elif room.kind is RoomKind.DIRECT:
         code = parse_code(typed.body)
         if code is not None:
@@ -62,7 +62,7 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
             await work.refuse(found)
         else:
             buy, _, words = found
-            await _pledge_more(work, buy, " ".join(words))
+            await _pledge_more(work, room, buy, " ".join(words))
 
 
 async def _on_code(work: Work, code: str) -> None:
@@ -79,13 +79,13 @@ async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
             await deciding.decide(work, GroupId(room.subject), reacted.event_id, approved=approved)
         return
     buy = await buy_of_card(work, reacted.event_id) if reacted and is_pledge_button(reacted.key) else None
-    if reacted is not None and buy is not None:
-        await _pledge_more(work, buy, reacted.key)
+    if reacted is not None and buy is not None and room is not None:
+        await _pledge_more(work, room, buy, reacted.key)
 
 
-async def _pledge_more(work: Work, buy: GroupBuy, text: str) -> None:
-    member = await work.unit.groups.member(buy.group_id, work.cause.sender)
-    if member is None or member.presence is not Presence.JOINED or member.number is None:
+async def _pledge_more(work: Work, room: Room, buy: GroupBuy, text: str) -> None:
+    member = await _member_here(work, room, buy)
+    if member is None:
         await work.refuse(refuse(Reason.NOT_A_MEMBER))
         return
     more = parse_more(text)
@@ -93,13 +93,26 @@ async def _pledge_more(work: Work, buy: GroupBuy, text: str) -> None:
         await work.refuse(more)
         return
     cause = work.cause
-    await pledges.pledge(work, buy.id, Add(member.number, more.units, cause.id, cause.position, cause.received_at))
+    await pledges.pledge(
+        work, buy.id, Add(pledges.pledger_of(member), more.units, cause.id, cause.position, cause.received_at)
+    )
+
+
+async def _member_here(work: Work, room: Room, buy: GroupBuy) -> Member | None:
+    """Give as which member the sender pledges: that of the group in which they did, or of the first that shows it."""
+    shown_in = await work.unit.buys.groups_of(buy)
+    here = [group_id for group_id in shown_in if room.kind is RoomKind.GROUP and group_id == room.subject]
+    for group_id in here or shown_in:
+        member = await work.unit.groups.member(group_id, work.cause.sender)
+        if member is not None and member.presence is Presence.JOINED and member.number is not None:
+            return member
+    return None
 
 
 async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
     if event.redacts is None or await deciding.line_removed(work, event.redacts):
         return
-    if not await buys.card_removed(work, event.redacts):
+    if not await cards.card_removed(work, event.redacts):
         await pledges.taken_back(work, event.redacts)
         if room is not None and room.kind is not RoomKind.DIRECT:
             await guarding.may_have_redacted(work, GroupId(room.subject))

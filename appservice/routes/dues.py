@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from appservice.actions import (
     adoption,
     buys,
+    cards,
     deciding,
     directs,
     farewell,
@@ -19,6 +20,10 @@ from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.ids import BuyId, GroupId, RoomId, UserId
 
 
+async def _on_opening(work: Work, subject: str) -> None:
+    await buys.open_due(work, BuyId(subject))
+
+
 async def _on_deadline(work: Work, subject: str) -> None:
     await buys.settle(work, BuyId(subject))
 
@@ -28,11 +33,11 @@ async def _on_hour(work: Work, subject: str) -> None:
 
 
 async def _on_card_due(work: Work, subject: str) -> None:
-    await buys.refresh_card(work, BuyId(subject))
+    await cards.refresh_card(work, BuyId(subject))
 
 
 async def _on_state_due(work: Work, subject: str) -> None:
-    await buys.forget_state(work, BuyId(subject))
+    await cards.forget_state(work, BuyId(subject))
 
 
 async def _on_invitation_due(work: Work, subject: str) -> None:
@@ -95,6 +100,7 @@ async def _on_prune(work: Work, subject: str) -> None:
 
 
 TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
+    "open": _on_opening,
     "deadline": _on_deadline,
     "hour": _on_hour,
     "card": _on_card_due,

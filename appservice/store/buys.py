@@ -1,13 +1,14 @@
 """Group buys with their tranches, cards and orders."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appservice.domain.clearing import Tier
-from appservice.domain.group_buy import GroupBuy, Order, Pledged, Status, Terms
-from appservice.domain.ids import BuyId, EventId, GroupId, Number, OrderId, ProductId, RoomId
+from appservice.domain.group_buy import GroupBuy, Pledged, Pledger, Status, Terms
+from appservice.domain.ids import BuyId, EventId, GroupId, Number, ProductId, RoomId
 from appservice.store.db import Connection
+from appservice.store.terms import format_extras, parse_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +52,52 @@ class Buys:
         return _buy(row, tuple(_pledged(tranche) for tranche in tranches))
 
     async def live_of(self, group_id: str) -> list[BuyId]:
-        """Give the ids of a group's buys that take pledges, newest first."""
+        """Give the ids of the buys shown in a group that take pledges, newest first."""
+        return await self.shown_in(group_id, (Status.OPEN, Status.CLOSING))
+
+    async def shown_in(self, group_id: str, statuses: Sequence[Status]) -> list[BuyId]:
+        """Give the ids of a group's own buys and of those shared with it that are so far, newest first."""
+        names = ", ".join(f"'{status.value}'" for status in statuses)
         rows = await self._connection.fetch(
-            "SELECT id FROM group_buy WHERE group_id = $1 AND status IN ('open', 'closing')"
-            " ORDER BY opened_at DESC, id",
+            f"SELECT id FROM group_buy WHERE status IN ({names}) AND (group_id = $1"  # noqa: S608 - words of ours
+            " OR id IN (SELECT buy_id FROM shown_in WHERE group_id = $1)) ORDER BY opened_at DESC, id",
             group_id,
         )
         return [BuyId(row["id"]) for row in rows]
+
+    async def groups_of(self, buy: GroupBuy) -> list[GroupId]:
+        """Give the groups in which a buy is shown: its own, then `group 2` and so on."""
+        rows = await self._connection.fetch("SELECT group_id FROM shown_in WHERE buy_id = $1 ORDER BY place", buy.id)
+        return [buy.group_id, *(GroupId(row["group_id"]) for row in rows)]
+
+    async def share(self, buy: GroupBuy, group_id: str) -> bool:
+        """Show a locked buy in another group as well; tells whether it was not shown there before."""
+        groups = await self.groups_of(buy)
+        if group_id not in groups:
+            await self._connection.execute(
+                "INSERT INTO shown_in (buy_id, group_id, place) VALUES ($1, $2, $3)", buy.id, group_id, len(groups)
+            )
+        return group_id not in groups
 
     async def add(self, buy: GroupBuy) -> None:
         """Write a new buy down."""
         terms = buy.terms
         await self._connection.execute(
             "INSERT INTO group_buy (id, group_id, product_id, status, currency, tiers, pack, cap, deadline_at,"
-            " announced, opened_by, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            buy.id, buy.group_id, buy.product_id, buy.status.value, terms.currency,
-            json.dumps([asdict(tier) for tier in terms.tiers]), terms.pack, terms.cap, terms.deadline_at,
-            buy.announced, buy.opened_by, buy.opened_at,
+            " announced, opened_by, opened_at, opens_at, extras)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+            buy.id, buy.group_id, buy.product_id, buy.status.value, terms.currency, _tiers(terms), terms.pack,
+            terms.cap, terms.deadline_at, buy.announced, buy.opened_by, buy.opened_at, terms.opens_at, _extras(terms),
         )  # fmt: skip
 
     async def save(self, before: GroupBuy, after: GroupBuy) -> None:
         """Write down what changed of a locked buy."""
+        terms = after.terms
         await self._connection.execute(
-            "UPDATE group_buy SET status = $2, deadline_at = $3, announced = $4 WHERE id = $1",
-            after.id, after.status.value, after.terms.deadline_at, after.announced,
+            "UPDATE group_buy SET status = $2, tiers = $3, pack = $4, cap = $5, deadline_at = $6, announced = $7,"
+            " opened_at = $8, opens_at = $9, extras = $10, frozen = $11 WHERE id = $1",
+            after.id, after.status.value, _tiers(terms), terms.pack, terms.cap, terms.deadline_at, after.announced,
+            after.opened_at, terms.opens_at, _extras(terms), int(after.frozen),
         )  # fmt: skip
         old = {tranche.id: tranche for tranche in before.pledged}
         new = {tranche.id: tranche for tranche in after.pledged}
@@ -86,10 +109,12 @@ class Buys:
 
     async def _save_tranche(self, buy_id: str, tranche: Pledged) -> None:
         await self._connection.execute(
-            "INSERT INTO tranche (buy_id, id, number, quantity, flex, max_minor, position)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (buy_id, id) DO UPDATE SET"
-            " quantity = excluded.quantity, flex = excluded.flex, max_minor = excluded.max_minor",
-            buy_id, tranche.id, tranche.number, tranche.quantity, tranche.flex, tranche.max_price, tranche.position,
+            "INSERT INTO tranche (buy_id, id, group_id, number, quantity, flex, max_minor, position, variant,"
+            " suspended) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (buy_id, id) DO UPDATE SET"
+            " quantity = excluded.quantity, flex = excluded.flex, max_minor = excluded.max_minor,"
+            " suspended = excluded.suspended",
+            buy_id, tranche.id, tranche.pledger.group_id, tranche.pledger.number, tranche.quantity, tranche.flex,
+            tranche.max_price, tranche.position, tranche.variant, int(tranche.suspended),
         )  # fmt: skip
 
     async def pledged_by_event(self, event_id: str) -> BuyId | None:
@@ -100,7 +125,8 @@ class Buys:
     async def count_kept(self, group_id: str, number: int) -> int:
         """Count the buys of a group that a concierge has opened and that came to a good end."""
         count: int = await self._connection.fetchval(
-            "SELECT COUNT(*) FROM group_buy WHERE group_id = $1 AND opened_by = $2 AND status = 'succeeded'",
+            "SELECT COUNT(*) FROM group_buy WHERE group_id = $1 AND opened_by = $2 AND unit_minor IS NOT NULL"
+            " AND status <> 'cancelled'",
             group_id, number,
         )  # fmt: skip
         return count
@@ -146,54 +172,38 @@ class Buys:
         row = await self._connection.fetchrow("SELECT * FROM card WHERE event_id = $1", event_id)
         return _card(row) if row else None
 
-    # Orders
-
-    async def add_orders(self, buy: GroupBuy, orders: tuple[Order, ...], now: int) -> None:
-        """Write down what each member owes."""
-        for order in orders:
-            await self._connection.execute(
-                "INSERT INTO purchase_order (id, buy_id, line_id, number, units, unit_minor, total_minor, currency,"
-                " created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                order.id, buy.id, order.line_id, order.number, order.units, order.unit_price, order.total,
-                buy.terms.currency, now,
-            )  # fmt: skip
-
-    async def orders(self, buy_id: str) -> list[Order]:
-        """Give the orders of a buy, by member."""
-        rows = await self._connection.fetch("SELECT * FROM purchase_order WHERE buy_id = $1 ORDER BY number", buy_id)
-        return [
-            Order(
-                OrderId(row["id"]), row["line_id"], Number(row["number"]), row["units"], row["unit_minor"],
-                row["total_minor"],
-            )
-            for row in rows
-        ]  # fmt: skip
-
 
 def _card(row: Any) -> Card:
     event_id = EventId(row["event_id"]) if row["event_id"] else None
     return Card(BuyId(row["buy_id"]), RoomId(row["room_id"]), event_id, row["shown"], row["edited_at"])
 
 
+def _tiers(terms: Terms) -> str:
+    return json.dumps([asdict(tier) for tier in terms.tiers])
+
+
+def _extras(terms: Terms) -> str:
+    return json.dumps(format_extras(terms))
+
+
 def _pledged(row: Any) -> Pledged:
-    return Pledged(row["id"], Number(row["number"]), row["quantity"], row["position"], row["flex"], row["max_minor"])
+    return Pledged(
+        row["id"], Pledger(GroupId(row["group_id"]), Number(row["number"])), row["quantity"], row["position"],
+        row["flex"], row["max_minor"], row["variant"], bool(row["suspended"]),
+    )  # fmt: skip
 
 
 def _buy(row: Any, pledged: tuple[Pledged, ...]) -> GroupBuy:
+    columns = {name: row[name] for name in ("currency", "deadline_at", "pack", "cap", "opens_at")}
     return GroupBuy(
         id=BuyId(row["id"]),
         group_id=GroupId(row["group_id"]),
         product_id=ProductId(row["product_id"]),
-        terms=Terms(
-            currency=row["currency"],
-            tiers=tuple(Tier(**tier) for tier in json.loads(row["tiers"])),
-            deadline_at=row["deadline_at"],
-            pack=row["pack"],
-            cap=row["cap"],
-        ),
+        terms=parse_terms({**json.loads(row["extras"]), **columns, "tiers": json.loads(row["tiers"])}),
         opened_by=Number(row["opened_by"]),
         opened_at=row["opened_at"],
         status=Status(row["status"]),
         announced=row["announced"],
         pledged=pledged,
+        frozen=bool(row["frozen"]),
     )

@@ -34,13 +34,17 @@ class Erasing:
         return [GroupId(row["group_id"]) for row in rows]
 
     async def has_orders(self, group_id: str, number: int, statuses: Collection[str]) -> bool:
-        """Tell whether a member has an order of a buy of one of these statuses."""
+        """Tell whether a member has an order of a buy of one of these statuses, or money to come back from any."""
         rows = await self._connection.fetch(
-            "SELECT b.status FROM purchase_order o JOIN group_buy b ON b.id = o.buy_id"
-            " WHERE b.group_id = $1 AND o.number = $2",
+            "SELECT b.status, o.status AS order_status, (SELECT COALESCE(SUM(p.amount_minor), 0) FROM payment p"
+            " WHERE p.buy_id = o.buy_id AND p.order_id = o.id) AS received"
+            " FROM purchase_order o JOIN group_buy b ON b.id = o.buy_id WHERE o.group_id = $1 AND o.number = $2",
             group_id, number,
         )  # fmt: skip
-        return any(row["status"] in statuses for row in rows)
+        return any(
+            row["status"] in statuses if row["order_status"] in ("owed", "paid") else row["received"] > 0
+            for row in rows
+        )
 
     async def in_group(self, group_id: str, user_id: str, number: int | None) -> None:
         """Forget a person in one group: their row keeps number and alias, or goes where they have neither."""

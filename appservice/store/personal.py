@@ -1,5 +1,6 @@
 """What is kept about one person, as it stands in the tables: for `!mydata`."""
 
+import json
 from dataclasses import dataclass
 
 from appservice.store.db import Connection
@@ -80,7 +81,7 @@ class Personal:
         rows = await self._connection.fetch(
             "SELECT b.id, p.name, b.status, b.currency, SUM(t.quantity) AS units, SUM(t.flex) AS flexible,"
             " MAX(t.max_minor) AS maximum FROM tranche t JOIN group_buy b ON b.id = t.buy_id"
-            " JOIN product p ON p.id = b.product_id WHERE b.group_id = $1 AND t.number = $2"
+            " JOIN product p ON p.id = b.product_id WHERE t.group_id = $1 AND t.number = $2"
             " GROUP BY b.id, p.name, b.status, b.currency, b.opened_at ORDER BY b.opened_at, b.id",
             group_id, number,
         )  # fmt: skip
@@ -95,14 +96,14 @@ class Personal:
         """Give a member's orders, oldest first."""
         rows = await self._connection.fetch(
             "SELECT o.*, p.name FROM purchase_order o JOIN group_buy b ON b.id = o.buy_id"
-            " JOIN product p ON p.id = b.product_id WHERE b.group_id = $1 AND o.number = $2"
+            " JOIN product p ON p.id = b.product_id WHERE o.group_id = $1 AND o.number = $2"
             " ORDER BY o.created_at, o.id",
             group_id, number,
         )  # fmt: skip
         return [
             Ordered(
-                row["id"], row["buy_id"], row["name"], row["units"], row["unit_minor"], row["total_minor"],
-                row["currency"], row["created_at"],
+                row["id"], row["buy_id"], row["name"], _count(row["arrived"] or row["ordered"]), row["unit_minor"],
+                row["total_minor"], row["currency"], row["created_at"],
             )
             for row in rows
         ]  # fmt: skip
@@ -146,3 +147,7 @@ class Personal:
         """Count the wrong codes of a person that are remembered."""
         count: int = await self._connection.fetchval("SELECT COUNT(*) FROM guess WHERE user_id = $1", user_id)
         return count
+
+
+def _count(units: str) -> int:
+    return sum(n for _, n in json.loads(units))

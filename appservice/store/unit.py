@@ -8,11 +8,13 @@ from appservice.domain.ids import ALPHABET
 from appservice.store.adoptions import Adoptions
 from appservice.store.aliases import Aliases
 from appservice.store.buys import Buys
+from appservice.store.checkouts import Checkouts
 from appservice.store.db import Connection, Database, UnitLost
 from appservice.store.erasing import Erasing
 from appservice.store.groups import Groups
 from appservice.store.inbox import Inbox, NewArrival
 from appservice.store.ledger import Ledger
+from appservice.store.orders import Orders
 from appservice.store.outbox import Outbox
 from appservice.store.personal import Personal
 from appservice.store.products import Products
@@ -42,6 +44,8 @@ class Unit:
         self.groups = Groups(connection)
         self.products = Products(connection)
         self.buys = Buys(connection)
+        self.orders = Orders(connection)
+        self.checkouts = Checkouts(connection)
         self.ledger = Ledger(connection)
         self.aliases = Aliases(connection)
         self.vouches = Vouches(connection)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from appservice.domain.clearing import Clearing
-from appservice.domain.group_buy import GroupBuy
+from appservice.domain.group_buy import GroupBuy, Status
 from appservice.domain.money import exponent
 from appservice.domain.product import Product
 
@@ -21,7 +21,7 @@ def format_card(buy: GroupBuy, product: Product, clearing: Clearing | None) -> d
 
 def format_state(buy: GroupBuy, product: Product, card: str | None, unit_price: int | None) -> dict[str, Any]:
     """Give the state event's content: the terms and the price reached; no totals, as every joiner reads state."""
-    content = _terms(buy, product)
+    content = _terms(buy, product) | {"status": _published(buy)}
     if card is not None:
         content["card"] = card
     if unit_price is not None:
@@ -31,10 +31,15 @@ def format_state(buy: GroupBuy, product: Product, card: str | None, unit_price: 
 
 def format_result(buy: GroupBuy, lines: list[tuple[str, int]], unit_price: int | None) -> dict[str, Any]:
     """Give the key on the result message: each order's random line id with its units."""
-    content: dict[str, Any] = {"version": 1, "id": buy.id, "status": buy.status.value}
+    content: dict[str, Any] = {"version": 1, "id": buy.id, "status": _published(buy)}
     if unit_price is not None:
         content |= {"unit_price": unit_price, "lines": [list(line) for line in lines]}
     return content
+
+
+def _published(buy: GroupBuy) -> str:
+    """Give how a buy stands in what is published on opening, at tiers and at its end, and not later."""
+    return Status.SUCCEEDED.value if buy.status.is_cleared else buy.status.value
 
 
 def _terms(buy: GroupBuy, product: Product) -> dict[str, Any]:

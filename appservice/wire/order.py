@@ -20,5 +20,6 @@ def format_order(buy: GroupBuy, order: Order, link: str) -> dict[str, Any]:
         "total": order.total,
         "priceCurrency": buy.terms.currency,
         "exponent": exponent(buy.terms.currency),
+        "pay_by": order.pay_by,
         "url": link,
     }

@@ -7,7 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from appservice.clock import Clock
-from appservice.domain.effect import CreateRoom, Effect, Inspect, Invite, Join, ReadEvent, Redact, SendEvent, Unlist
+from appservice.domain.effect import (
+    CreateRoom,
+    Effect,
+    Inspect,
+    Invite,
+    Join,
+    ReadEvent,
+    Redact,
+    SendEvent,
+    SendFile,
+    Unlist,
+)
 from appservice.matrix.homeserver import DirectRoomLost, HomeserverError
 from appservice.routes import ANSWER, DIRECT_LOST
 from appservice.store.db import is_transient
@@ -30,7 +41,7 @@ _SILENT_ATTEMPTS = 12
 """The same where nothing was answered at all, which our own homeserver's restart explains as well: half an hour."""
 _LOST_ATTEMPTS = 20
 """How often something is tried in a person's direct rooms that is refused there; then it is a fault like any other."""
-_ANSWERED = (CreateRoom, Invite, Join, ReadEvent, Inspect, Unlist)
+_ANSWERED = (CreateRoom, Invite, Join, ReadEvent, Inspect, Unlist, SendFile)
 """What may well be refused: whoever asked is told. Any other refusal is a fault, set aside for the operator."""
 
 Perform = Callable[[Effect, str], Awaitable[dict[str, Any]]]

@@ -20,12 +20,15 @@ EXAMPLE = Path(__file__).parents[2] / "config" / "example.yaml"
 AS_TOKEN, HS_TOKEN = "a-secret-of-the-service-" + "a" * 20, "a-secret-of-the-homeserver-" + "h" * 20
 DOOR_TOKEN = "a-secret-of-the-door-" + "d" * 20
 PASSWORD = "correct-horse"
+API_KEY, SIGNING_SECRET = "sk_test_" + "k" * 24, "whsec_" + "s" * 24
+STRIPE = {"api_key": API_KEY, "webhook_secret": SIGNING_SECRET}
 GOOD: dict[str, Any] = {
     "homeserver": {"address": "http://127.0.0.1:8008", "domain": "example.org"},
     "appservice": {"as_token": AS_TOKEN, "hs_token": HS_TOKEN},
     "groups": {"owners": ["@ana:example.org"]},
 }
 FILE = Path("config.yaml")
+SECRETS = (AS_TOKEN, HS_TOKEN, DOOR_TOKEN, PASSWORD, API_KEY, SIGNING_SECRET)
 
 
 def laid_over(changes: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +75,10 @@ def test_what_is_left_out_has_its_default() -> None:
         time_zone="UTC",
         invitation_days=7,
     )
-    assert config.purchase == Purchase(link=None)
+    purchase = config.purchase
+    assert purchase == Purchase(provider="link", link=None, stripe=None)
+    assert (purchase.pay_days, purchase.remind_hours_before, purchase.offer_hours) == (3, 24, 24)
+    assert config.web.public_url is None
     assert config.web.max_body_bytes == 16 * 1024 * 1024
     assert (config.logging.level, config.logging.format) == ("info", "console")
 
@@ -143,9 +149,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"appservice.hs_tokens_file": "x"}, "appservice.hs_tokens_file: is not known; did you mean hs_token_file?"),
     ({"homeserver.port": 8008}, "homeserver.port: is not known; did you mean appservice.port?"),
     ({"logging.zzz": 1}, "logging.zzz: is not known; remove it, or choose from level, format"),
-    ({"web": {True: 1}}, "web.True: is not known; remove it, or choose from max_body_bytes"),
-    ({"web": {"a\nb\x1b[2J": 1}}, r"web.a\nb\x1b[2J: is not known; remove it, or choose from max_body_bytes"),
-    ({"web": {"k" * 99: 1}}, f"web.{'k' * 57}...: is not known; remove it, or choose from max_body_bytes"),
+    ({"web": {True: 1}}, "web.True: is not known; remove it, or choose from public_url, max_body_bytes"),
+    ({"web": {"a\nb\x1b[2J": 1}}, r"web.a\nb\x1b[2J: is not known; remove it, or choose from public_url, max_body_bytes"),
+    ({"web": {"k" * 99: 1}}, f"web.{'k' * 57}...: is not known; remove it, or choose from public_url, max_body_bytes"),
     # types
     ({"homeserver.address": 8008}, "homeserver.address: must be text, is a whole number; put it in quotes"),
     ({"groups.locale": False}, "groups.locale: must be text, is true or false; put it in quotes"),
@@ -236,6 +242,25 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"groups.time_zone": "Europe"}, 'groups.time_zone: must be an IANA time zone, is "Europe"; did you mean Europe/Rome?'),
     ({"groups.time_zone": "/etc/passwd"}, 'groups.time_zone: must be an IANA time zone, is "/etc/passwd"; write it like Europe/Berlin'),
     ({"groups.time_zone": ""}, 'groups.time_zone: must be an IANA time zone, is ""; write it like Europe/Berlin'),
+    # payment
+    ({"purchase.provider": "paypal"}, 'purchase.provider: must be one of link, stripe, is "paypal"; choose one of them'),
+    ({"purchase.provider": "stripe"}, "purchase.stripe.api_key: is missing; add it, or set COTERIE_STRIPE_API_KEY"),
+    ({"purchase.stripe": {"api_key": API_KEY}}, "purchase.stripe.webhook_secret: is missing; add it, or set COTERIE_STRIPE_WEBHOOK_SECRET"),
+    ({"purchase.stripe": {**STRIPE, "apikey": API_KEY}}, "purchase.stripe.apikey: is not known; did you mean api_key?"),
+    ({"purchase.stripe": "x"}, "purchase.stripe: must be a section with keys, is text; indent its keys below it, or remove the line"),
+    ({"purchase.provider": "stripe", "purchase.stripe": STRIPE}, "web.public_url: is missing, though purchase.provider is stripe; write where people's browsers reach Coterie"),
+    ({"purchase.stripe": {**STRIPE, "api_key": "pk_live_" + "1" * 24}}, "purchase.stripe.api_key: is the publishable key; write the secret key, which begins with sk_ or rk_"),
+    *(({"purchase.stripe": {**STRIPE, "api_key": key}}, "purchase.stripe.api_key: must be a secret key of Stripe's, beginning with sk_ or rk_; copy it from Stripe's dashboard")
+      for key in ("", "sk_", "sk_live_\n12345678", "whsec_" + "1" * 24)),
+    *(({"purchase.stripe": {**STRIPE, "webhook_secret": key}}, "purchase.stripe.webhook_secret: must be a signing secret of Stripe's, beginning with whsec_; copy it from the webhook's page")
+      for key in ("", "whsec_", API_KEY)),
+    *(({"purchase.stripe": {**STRIPE, "api_base": url}}, "purchase.stripe.api_base: must begin with https://, since secrets travel by it; http is for 127.0.0.1 only")
+      for url in ("http://api.stripe.com", "http://127.0.0.1.example.org")),
+    ({"web.public_url": "http://shop.example"}, "web.public_url: must begin with https://, since secrets travel by it; http is for 127.0.0.1 only"),
+    ({"web.public_url": "https://shop.example/?x"}, "web.public_url: must end after its path; remove what begins with ? or #"),
+    ({"purchase.pay_days": 0}, "purchase.pay_days: must be from 1 to 90, is 0; raise it"),
+    ({"purchase.offer_hours": 0}, "purchase.offer_hours: must be from 1 to 2160, is 0; raise it"),
+    ({"purchase.pay_days": 1}, "purchase.remind_hours_before: must be less than purchase.pay_days (24 hours); lower it"),
     # the purchase link
     *(({"purchase.link": f"https://x/{{{name}}}"}, f"purchase.link: has the unknown placeholder {{{name}}}; choose from {{product_url}} {{reference}} {{amount}} {{amount_minor}} {{currency}} {{units}} {{sku}}")
       for name in ("price", "", "0", "amount.real", "sku[0]", "amount!r", "amount:>10")),
@@ -336,6 +361,37 @@ def test_the_token_of_the_door_may_come_from_the_environment_or_a_file(tmp_path:
     )
 
 
+BY_STRIPE = {"purchase.provider": "stripe", "web.public_url": "https://shop.example/coterie/"}
+
+
+def test_the_keys_of_stripe_may_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    environ = {"COTERIE_STRIPE_API_KEY": API_KEY, "COTERIE_STRIPE_WEBHOOK_SECRET": SIGNING_SECRET}
+    stripe = read({**BY_STRIPE, "purchase.stripe": None}, environ).purchase.stripe
+    assert stripe is not None
+    assert (stripe.api_key, stripe.webhook_secret) == (API_KEY, SIGNING_SECRET)
+    assert stripe.api_base == "https://api.stripe.com"
+    assert read({**BY_STRIPE, "purchase.stripe": STRIPE}).purchase.stripe == stripe
+    (tmp_path / "key").write_text(f"{API_KEY}\n")
+    files = {"api_key_file": str(tmp_path / "key"), "webhook_secret": SIGNING_SECRET}
+    assert read({**BY_STRIPE, "purchase.stripe": files}).purchase.stripe == stripe
+    assert read({}, environ).purchase.stripe is None, "who is paid by link needs none"
+    assert refusal(lambda: read(BY_STRIPE, {**environ, "COTERIE_STRIPE_API_KEY": "pk_test_x"})) == (
+        "config.yaml: purchase.stripe.api_key (from COTERIE_STRIPE_API_KEY): is the publishable key; write the secret "
+        "key, which begins with sk_ or rk_"
+    )
+
+
+def test_stripe_may_be_on_this_machine_for_a_test() -> None:
+    local = {
+        "purchase.stripe": {**STRIPE, "api_base": "http://127.0.0.1:12111"},
+        "web.public_url": "http://[::1]:29333/",
+    }
+    config = read({**BY_STRIPE, **local})
+    assert config.web.public_url == "http://[::1]:29333"
+    assert config.purchase.stripe is not None
+    assert config.purchase.stripe.api_base == "http://127.0.0.1:12111"
+
+
 def test_an_empty_variable_counts_as_none() -> None:
     assert read({}, {"COTERIE_AS_TOKEN": ""}).appservice.as_token == AS_TOKEN
 
@@ -384,19 +440,20 @@ def test_repr_and_shown_values_hold_no_secret() -> None:
         {
             "appservice.antispam_token": DOOR_TOKEN,
             "appservice.database": f"postgres://ana:{PASSWORD}@db:5432/coterie?sslmode=require",
+            "purchase.stripe": STRIPE,
         }
     )
     assert config.appservice.database_shown == "postgres://db:5432/coterie"
     for text in (repr(config), str(config), repr(config.appservice), config.appservice.database_shown):
-        assert not [secret for secret in (AS_TOKEN, HS_TOKEN, DOOR_TOKEN, PASSWORD) if secret in text]
+        assert not [secret for secret in SECRETS if secret in text]
     assert read({}).appservice.database_shown == "sqlite:coterie.db"
 
 
 def test_secrets_are_struck_out_of_any_text() -> None:
     database = "postgres://ana:p%40ss@db/coterie"
-    config = read({"appservice.antispam_token": DOOR_TOKEN, "appservice.database": database})
-    text = f"{AS_TOKEN} {HS_TOKEN} {DOOR_TOKEN} p%40ss p@ss stays"
-    assert config.without_secrets(text) == "*** *** *** *** *** stays"
+    config = read({"appservice.antispam_token": DOOR_TOKEN, "appservice.database": database, "purchase.stripe": STRIPE})
+    text = f"{AS_TOKEN} {HS_TOKEN} {DOOR_TOKEN} p%40ss p@ss {API_KEY} {SIGNING_SECRET} stays"
+    assert config.without_secrets(text) == "*** *** *** *** *** *** *** stays"
     assert read({}).without_secrets("nothing to strike") == "nothing to strike"
 
 
@@ -414,6 +471,9 @@ def test_secrets_are_struck_out_of_any_text() -> None:
         ({"appservice": {"as_token_file": "none", "antispam_token": DOOR_TOKEN}}, 0o644, ["config.yaml"]),
         ({"appservice": {"antispam_token_file": "token"}}, 0o644, ["token"]),
         ({"appservice": ...}, 0o644, []),
+        ({"appservice": ..., "purchase.stripe": None}, 0o644, []),
+        ({"appservice": ..., "purchase.stripe": STRIPE}, 0o644, ["config.yaml"]),
+        ({"appservice": ..., "purchase.stripe": {"api_key_file": "token"}}, 0o644, ["token"]),
     ],
 )  # fmt: skip
 def test_files_with_secrets_that_everybody_can_read_are_found(

@@ -1,64 +1,42 @@
-"""What a group buy decides, and that the stored state is what its facts say."""
-
-from dataclasses import replace
+"""What members ask of a group buy, and that the stored state is what its facts say."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from appservice.domain import group_buy
-from appservice.domain.clearing import Tier
 from appservice.domain.group_buy import (
     MOST_UNITS,
-    Add,
     Close,
     ClosingBegun,
     Failed,
     GroupBuy,
-    Set,
-    Settle,
+    Pledger,
     Status,
+    StatusChanged,
     Succeeded,
-    Terms,
     TierReached,
-    TrancheAdded,
     Withdraw,
-    check_terms,
     decide,
-    evolve,
     is_waiting,
 )
-from appservice.domain.ids import BuyId, GroupId, Number, ProductId
 from appservice.domain.refusal import Reason, Refusal
-
-DEADLINE = 1_000_000
-TIERS = (Tier(10, 7900), Tier(25, 6900))
-ANA, BEN, OTTO = Number(1), Number(2), Number(3)
-
-
-def a_buy(**terms: object) -> GroupBuy:
-    return GroupBuy(BuyId("b"), GroupId("g"), ProductId("p"), replace(Terms("EUR", TIERS, DEADLINE), **terms), ANA, 0)
-
-
-def after(buy: GroupBuy, *requests: group_buy.Request) -> GroupBuy:
-    for request in requests:
-        facts = decide(buy, request)
-        assert not isinstance(facts, Refusal), facts
-        for fact in facts:
-            buy = evolve(buy, fact)
-    return buy
+from tests.domain.given import (
+    ANA,
+    BEN,
+    DEADLINE,
+    MIA,
+    OTTO,
+    TIERS,
+    a_buy,
+    add,
+    after,
+    given,
+    put,
+    replay,
+    settle,
+)
 
 
-def add(number: Number, units: int, position: int, received_at: int = 5) -> Add:
-    return Add(number, units, f"$e{position}", position, received_at)
-
-
-def put(number: Number, quantity: int, position: int, flex: int = 0, max_price: int | None = None) -> Set:
-    return Set(number, quantity, flex, max_price, f"$e{position}", position, 5)
-
-
-def shape(buy: GroupBuy) -> list[tuple[int, int, int, int | None]]:
-    return [(t.number, t.quantity, t.flex, t.max_price) for t in buy.pledged]
+def shape(buy: GroupBuy) -> list[tuple[Pledger, int, int, int | None]]:
+    return [(t.pledger, t.quantity, t.flex, t.max_price) for t in buy.pledged]
 
 
 def test_plus_adds_a_dated_tranche_under_the_options_that_the_pledge_has() -> None:
@@ -68,7 +46,7 @@ def test_plus_adds_a_dated_tranche_under_the_options_that_the_pledge_has() -> No
 
 def test_setting_more_keeps_the_date_of_the_units_that_were_there() -> None:
     buy = after(a_buy(), put(ANA, 2, 1), put(BEN, 2, 2), put(ANA, 5, 3))
-    assert [(t.number, t.quantity, t.position) for t in buy.pledged] == [(ANA, 2, 1), (BEN, 2, 2), (ANA, 3, 3)]
+    assert [(t.pledger, t.quantity, t.position) for t in buy.pledged] == [(ANA, 2, 1), (BEN, 2, 2), (ANA, 3, 3)]
 
 
 def test_setting_less_eats_the_newest_tranche_first() -> None:
@@ -147,21 +125,36 @@ def test_a_tier_is_reached_once_and_the_deepest_only_is_told() -> None:
 
 def test_settling_gives_everyone_one_price_and_an_order_for_what_is_in() -> None:
     buy = after(a_buy(cap=12), add(ANA, 6, 1), add(BEN, 6, 2), add(OTTO, 2, 3))
-    facts = decide(buy, Settle([f"id{n}" for n in range(6)]))
-    assert isinstance(facts, list) and isinstance(facts[0], Succeeded)
-    orders = {order.number: (order.units, order.unit_price, order.total) for order in facts[0].orders}
+    facts = given(buy, settle(buy))
+    assert facts[0] == ClosingBegun(DEADLINE) and facts[2] == StatusChanged(Status.COLLECTING)
+    assert isinstance(facts[1], Succeeded)
+    orders = {order.pledger: (order.units, order.unit_price, order.total) for order in facts[1].orders}
     assert orders == {ANA: (6, 7900, 47400), BEN: (6, 7900, 47400)}
-    ids = [order.id for order in facts[0].orders] + [order.line_id for order in facts[0].orders]
+    ids = [order.id for order in facts[1].orders] + [order.line_id for order in facts[1].orders]
     assert len(set(ids)) == 4
+    assert replay(buy, facts).status is Status.COLLECTING
 
 
 def test_a_buy_below_its_minimum_fails_and_nobody_owes_anything() -> None:
     buy = after(a_buy(), add(ANA, 9, 1))
-    assert decide(buy, Settle([])) == [Failed()]
-    buy = after(buy, Settle([]))
+    assert given(buy, settle(buy)) == [ClosingBegun(DEADLINE), Failed()]
+    buy = after(buy, settle(buy))
     assert buy.status is Status.FAILED
-    assert decide(buy, Settle([])) == Refusal(Reason.NOT_OPEN)
+    assert decide(buy, settle(buy)) == Refusal(Reason.NOT_OPEN)
     assert decide(buy, add(BEN, 9, 2)) == Refusal(Reason.TOO_LATE)
+
+
+def test_a_buy_that_was_closed_by_hand_begins_to_close_once_only() -> None:
+    buy = after(a_buy(), add(ANA, 9, 1), Close(500))
+    assert given(buy, settle(buy)) == [Failed()]
+
+
+def test_members_of_two_groups_with_the_same_number_are_two_people() -> None:
+    buy = after(a_buy(), add(ANA, 6, 1), add(MIA, 5, 2), Withdraw(ANA, 5))
+    assert shape(buy) == [(MIA, 5, 0, None)]
+    buy = after(buy, add(ANA, 5, 3))
+    [succeeded] = [fact for fact in given(buy, settle(buy)) if isinstance(fact, Succeeded)]
+    assert [(order.pledger, order.units) for order in succeeded.orders] == [(MIA, 5), (ANA, 5)]
 
 
 def test_beyond_the_cap_a_pledge_is_recorded_and_waits() -> None:
@@ -178,94 +171,3 @@ def test_a_pledge_with_a_maximum_waits_until_the_price_gets_there() -> None:
 
 def test_below_the_minimum_an_unconditional_pledge_does_not_wait() -> None:
     assert not is_waiting(after(a_buy(), add(ANA, 1, 1)), ANA)
-
-
-@pytest.mark.parametrize(
-    ("terms", "why"),
-    [
-        (Terms("EUR", (), DEADLINE), "count"),
-        (Terms("EUR", (Tier(0, 5),), DEADLINE), "minimum"),
-        (Terms("EUR", (Tier(MOST_UNITS + 1, 5),), DEADLINE), "minimum"),
-        (Terms("EUR", (Tier(1, 0),), DEADLINE), "price"),
-        (Terms("EUR", (Tier(1, 10**12),), DEADLINE), "price"),
-        (Terms("EUR", (Tier(10, 5), Tier(10, 4)), DEADLINE), "minimums_rise"),
-        (Terms("EUR", (Tier(10, 5), Tier(9, 4)), DEADLINE), "minimums_rise"),
-        (Terms("EUR", (Tier(10, 5), Tier(20, 5)), DEADLINE), "prices_fall"),
-        (Terms("EUR", (Tier(10, 5), Tier(20, 6)), DEADLINE), "prices_fall"),
-        (Terms("EUR", TIERS, DEADLINE, pack=0), "pack_or_cap"),
-        (Terms("EUR", TIERS, DEADLINE, cap=0), "pack_or_cap"),
-        (Terms("EUR", TIERS, DEADLINE, cap=24), "cap_below_tier"),
-        (Terms("EUR", TIERS, DEADLINE, cap=27, pack=14), "cap_below_tier"),
-        (Terms("EUR", TIERS, 10), "past"),
-    ],
-)
-def test_impossible_terms_are_refused(terms: Terms, why: str) -> None:
-    refusal = check_terms(terms, now=10)
-    assert refusal is not None and refusal.details["why"] == why
-
-
-def test_sensible_terms_are_fine() -> None:
-    assert check_terms(Terms("EUR", TIERS, DEADLINE, pack=5, cap=100), now=10) is None
-
-
-numbers = st.sampled_from([ANA, BEN, OTTO])
-requests = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), numbers, st.integers(1, 12)),
-        st.tuples(
-            st.just("set"), numbers, st.integers(1, 12), st.integers(0, 4), st.none() | st.sampled_from([6900, 7900])
-        ),
-        st.tuples(st.just("withdraw"), numbers),
-        st.tuples(st.just("redact"), numbers, st.integers(0, 20)),
-    ),
-    max_size=20,
-)
-
-
-@given(requests, st.sampled_from([1, 4]), st.none() | st.integers(25, 40))
-def test_whatever_people_do_the_pledges_stay_sound(steps: list[tuple], pack: int, cap: int | None) -> None:
-    buy = a_buy(pack=pack, cap=None if cap is None else cap // pack * pack + pack)
-    expected: dict[int, int] = {}
-    for position, step in enumerate(steps):
-        match step:
-            case ("add", number, units):
-                request: group_buy.Request = add(number, units, position)
-            case ("set", number, quantity, flex, max_price):
-                request = put(number, quantity, position, flex, max_price)
-            case ("withdraw", number):
-                request = Withdraw(number, 5)
-            case (_, number, back):
-                request = Withdraw(number, 5, id=f"$e{back}")
-        before, facts = buy, decide(buy, request)
-        if isinstance(facts, Refusal):
-            assert isinstance(request, Withdraw)
-            continue
-        for fact in facts:
-            buy = evolve(buy, fact)
-        match step:
-            case ("add", number, units):
-                expected[number] = expected.get(number, 0) + units
-            case ("set", number, quantity, *_):
-                expected[number] = quantity
-            case ("withdraw", number):
-                expected[number] = 0
-            case _:
-                expected[step[1]] = buy.units_of(step[1])
-                assert before.units_of(step[1]) > buy.units_of(step[1])
-        added = {fact.tranche.id for fact in facts if isinstance(fact, TrancheAdded)}
-        assert added <= {f"$e{position}"}
-        assert all(buy.units_of(n) == expected.get(n, 0) for n in (ANA, BEN, OTTO))
-        assert all(t.quantity > 0 for t in buy.pledged)
-        assert len({t.max_price for t in buy.tranches_of(step[1])}) <= 1
-        assert sum(t.flex > 0 for t in buy.tranches_of(step[1])) <= 1
-    ids = [f"x{n}" for n in range(6)]
-    facts = decide(buy, Settle(ids))
-    assert isinstance(facts, list)
-    clearing = buy.clearing()
-    if clearing is None:
-        assert facts == [Failed()]
-    else:
-        [succeeded] = facts
-        assert isinstance(succeeded, Succeeded)
-        assert sum(order.units for order in succeeded.orders) == clearing.total
-        assert all(order.total == order.units * clearing.unit_price for order in succeeded.orders)

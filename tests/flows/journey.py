@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 
@@ -263,10 +264,17 @@ class Journey(Growth):
     async def orders(self) -> dict[str, tuple[int, int, int]]:
         """By name: units, unit price, total."""
         rows = await self.service.rows(
-            "SELECT m.user_id, o.* FROM purchase_order o JOIN group_buy b ON b.id = o.buy_id"
-            " JOIN member m ON m.group_id = b.group_id AND m.number = o.number"
+            "SELECT m.user_id, o.* FROM purchase_order o JOIN member m"
+            " ON m.group_id = o.group_id AND m.number = o.number"
         )
-        return {name_of(row["user_id"]): (row["units"], row["unit_minor"], row["total_minor"]) for row in rows}
+        return {
+            name_of(row["user_id"]): (
+                sum(units for _, units in json.loads(row["arrived"] or row["ordered"])),
+                row["unit_minor"],
+                row["total_minor"],
+            )
+            for row in rows
+        }
 
     async def status(self) -> str:
         rows = await self.service.rows("SELECT status FROM group_buy WHERE id = $1", self.buy)

@@ -26,7 +26,7 @@ async def test_closing_by_command_makes_orders_receipts_and_a_result(
     service.clock.advance(1)
     asked = await shop.say(shop.ben, "!buy close")
     await shop.settle()
-    assert shop.signs(asked) == ["✅"] and await shop.status() == "succeeded"
+    assert shop.signs(asked) == ["✅"] and await shop.status() == "collecting"
     assert await shop.orders() == {"ana": (20, 6900, 138000), "otto": (5, 6900, 34500)}
     assert shop.posted()[messages:] == [
         "Merino throw: closed with 25 units at €69.00 each. Everyone who is in gets a receipt with the purchase link "
@@ -72,7 +72,7 @@ async def test_the_deadline_closes_by_the_clock_alone(engine: str, shop: Journey
     await service.wait(FRIDAY_18 - MONDAY - 1)
     assert await shop.status() == "open"
     await service.wait(6_000)
-    assert await shop.status() == "succeeded"
+    assert await shop.status() == "collecting"
     assert await shop.orders() == {"ana": (10, 7900, 79000)}
     assert len(shop.receipts(shop.ana)) == 1 and shop.room.pinned == []
     await service.wait(DAY)
@@ -87,7 +87,7 @@ async def test_a_deadline_that_passed_while_the_service_was_down_closes_at_its_s
     clock.advance(7 * DAY)
     await service.start()
     await service.wait(6_000)
-    assert await shop.status() == "succeeded" and len(shop.receipts(shop.ana)) == 1
+    assert await shop.status() == "collecting" and len(shop.receipts(shop.ana)) == 1
     assert not [text for text in shop.posted() if "closes in an hour" in text]
 
 
@@ -142,7 +142,7 @@ async def test_what_comes_after_the_deadline_is_told_so_and_changes_nothing(shop
     reaction = await shop.react(shop.otto, "+5")
     await service.wait(FRIDAY_18 - MONDAY)
     orders = await shop.orders()
-    assert await shop.status() == "succeeded"
+    assert await shop.status() == "collecting"
     ledger, told = len(await shop.ledger()), {p.mxid: len(shop.told(p)) for p in (shop.ana, shop.otto, shop.mia)}
     message = await shop.plus(shop.mia, 1)
     late = await shop.react(shop.mia, "+1")
@@ -193,7 +193,7 @@ async def test_a_receipt_waits_until_its_person_has_joined_the_direct_room(
     await service.wait(DAY)
     [direct] = shop.direct_rooms(shop.ana)
     assert direct.membership(shop.ana.mxid) == "invite" and direct.messages() == []
-    assert await shop.status() == "succeeded" and shop.posted(shop.desk)
+    assert await shop.status() == "collecting" and shop.posted(shop.desk)
     shop.ana.join(direct.room_id)
     await shop.rest()
     assert [receipt["units"] for receipt in shop.receipts(shop.ana)] == [10]
@@ -251,7 +251,7 @@ async def test_closing_waits_for_a_journal_that_is_behind_but_not_for_ever(
     await service.wait(MINUTE + 250)
     assert await shop.status() == "open"
     await service.wait(6 * MINUTE)
-    assert await shop.status() == "succeeded"
+    assert await shop.status() == "collecting"
 
 
 async def test_a_receipt_is_one_message_even_if_its_answer_is_lost(

@@ -122,7 +122,8 @@ async def counts(database: Database) -> dict[str, int]:
 
 
 TABLES = (
-    "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "purchase_order", "card_event", "card",
+    "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "payment", "checkout", "unplaced",
+    "shown_in", "purchase_order", "card_event", "card",
     "tranche", "group_buy", "product", "alias", "vouch", "code", "waiting", "guess", "told", "adoption", "member",
     "coterie_group",
 )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 from appservice.config import Appservice, Config, Homeserver
 from appservice.domain.clearing import Tier
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.group_buy import GroupBuy, Pledged, Terms
+from appservice.domain.group_buy import GroupBuy, Pledged, Pledger, Terms
 from appservice.domain.ids import BuyId, GroupId, Number, ProductId, RoomId, UserId
 from appservice.domain.member import Member, Presence
 from appservice.domain.product import Product
@@ -62,7 +62,7 @@ def member(number: int, presence: Presence = Presence.JOINED) -> Member:
 
 
 def pledged(id: str, number: int, quantity: int, position: int, flex: int = 0, most: int | None = None) -> Pledged:
-    return Pledged(id, Number(number), quantity, position, flex, most)
+    return Pledged(id, Pledger(GROUP.id, Number(number)), quantity, position, flex, most)
 
 
 def arrival(id: str, lane: str = ROOM, type: str = "m.room.message", content: str = "{}") -> NewArrival:

@@ -25,9 +25,10 @@ from appservice.domain.effect import (
     TellFile,
     Unlist,
 )
+from appservice.domain.fulfilment import Fulfilment, Payment, Waiting
 from appservice.domain.group import GroupStatus
-from appservice.domain.group_buy import GroupBuy, Order, Status, Terms
-from appservice.domain.ids import EventId, Number, OrderId, RoomId, UserId
+from appservice.domain.group_buy import GroupBuy, Order, OrderStatus, Pledger, Status, Terms
+from appservice.domain.ids import EventId, GroupId, Number, OrderId, RoomId, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.product import Picture
 from appservice.store.buys import Card
@@ -269,7 +270,7 @@ async def test_the_buy_to_which_an_event_pledged_is_found_until_that_is_withdraw
 
 @pytest.mark.parametrize(
     ("status", "is_live"),
-    [(Status.OPEN, True), (Status.CLOSING, True), (Status.SUCCEEDED, False), (Status.FAILED, False)],
+    [(Status.OPEN, True), (Status.CLOSING, True), (Status.COLLECTING, False), (Status.FAILED, False)],
 )
 async def test_the_live_buys_of_a_group_are_those_that_take_pledges(
     store: Store, status: Status, is_live: bool
@@ -294,24 +295,66 @@ async def test_a_card_is_read_back_as_it_was(store: Store) -> None:
         assert await unit.buys.card_by_event("$other") is None
 
 
-async def test_orders_are_read_back_by_number(store: Store) -> None:
+def an_order(n: int, number: int, **changes: Any) -> Order:
+    units = (("S", 2), ("M", 1)) if n % 2 else (("", 9_999),)
+    whole = Order(
+        OrderId(f"o{n}"), f"line{n}", Pledger(GROUP.id, Number(number)), units, 10**8, 5, 7, 9_999 * 10**8, START + n
+    )
+    return replace(whole, **changes)
+
+
+async def test_what_follows_a_success_is_read_back_whole(store: Store) -> None:
     await buy_exists(store)
-    orders = tuple(
-        Order(OrderId(f"o{n}"), f"line{n}", Number(n), 9_999, 10**8, 9_999 * 10**8) for n in (12, 2, 1)
+    first = an_order(1, 12)
+    state = Fulfilment(
+        BUY.id, BUY.terms, BUY.status, 7900, 10_005, 10, (first, an_order(2, 2), an_order(3, 12)),
+        (Waiting("w1", first.pledger, "M", 3), Waiting("w0", Pledger(GroupId("g2"), Number(1)), "", 1, 1, START, True)),
     )  # fmt: skip
     async with store.unit() as unit:
-        await unit.buys.add_orders(BUY, orders, unit.now)
+        assert await unit.orders.get(BUY) is None, "it has not succeeded"
+        await unit.orders.save(None, state, unit.now)
+    async with store.unit() as unit:
+        assert await unit.orders.get(BUY) == state
+        assert await unit.orders.buy_of(first.id) == BUY.id
+        assert await unit.orders.buy_of("nothing") is None
+        paid = replace(first, status=OrderStatus.PAID, arrived=(("S", 1),), tax=1, total=2, reminders=3)
+        later = replace(
+            state, orders=(paid, *state.orders[1:], an_order(4, 3)), waiting=state.waiting[1:], house=(("S", 4),),
+            house_arrived=(), absorbed=2, at_risk=5,
+            payments=(Payment("pi_1", first.id, 10**12), Payment("undo", first.id, -(10**12), "pi_1")),
+        )  # fmt: skip
+        await unit.orders.save(state, later, unit.now)
+    async with store.unit() as unit:
+        assert await unit.orders.get(BUY) == later
+        last = replace(later, payments=(*later.payments, Payment("cash", first.id, 1)), waiting=())
+        await unit.orders.save(later, last, unit.now)
     async with store.look() as unit:
-        assert await unit.buys.orders(BUY.id) == sorted(orders, key=lambda order: order.number)
+        assert await unit.orders.get(BUY) == last
 
 
-async def test_nobody_gets_two_orders_in_one_buy(store: Store, database: Database) -> None:
+async def test_one_payment_is_written_down_once(store: Store, database: Database) -> None:
     await buy_exists(store)
-    twice = tuple(Order(OrderId(f"o{n}"), f"line{n}", Number(1), 1, 1, 1) for n in (1, 2))
+    state = Fulfilment(BUY.id, BUY.terms, BUY.status, 7900, 1, 1, (an_order(2, 1),))
+    paid = replace(state, payments=(Payment("pi_1", OrderId("o2"), 1),))
+    async with store.unit() as unit:
+        await unit.orders.save(None, paid, unit.now)
     with pytest.raises(Exception, match=r"(?i)unique"):
         async with store.unit() as unit:
-            await unit.buys.add_orders(BUY, twice, unit.now)
-    assert await count(database, "purchase_order") == 0
+            await unit.orders.save(state, paid, unit.now)
+    assert await count(database, "payment") == 1
+
+
+async def test_a_buy_is_shown_in_further_groups_in_the_order_in_which_it_was_shared(store: Store) -> None:
+    await buy_exists(store)
+    async with store.unit() as unit:
+        for n in (3, 2):
+            await unit.groups.add(replace(GROUP, id=GroupId(f"g{n}"), room_id=None, desk_id=None), unit.now)
+        assert await unit.buys.share(BUY, "g3") and await unit.buys.share(BUY, "g2")
+        assert not await unit.buys.share(BUY, "g3") and not await unit.buys.share(BUY, GROUP.id)
+    async with store.look() as unit:
+        assert await unit.buys.groups_of(BUY) == [GROUP.id, "g3", "g2"]
+        assert await unit.buys.live_of("g2") == await unit.buys.live_of(GROUP.id) == [BUY.id]
+        assert await unit.buys.live_of("g4") == []
 
 
 # Rooms, settings, ledger

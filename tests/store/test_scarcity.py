@@ -15,7 +15,7 @@ import pytest
 from appservice.actions import buys, pledges, seats
 from appservice.actions.work import Work
 from appservice.domain.cause import Cause, Place, Way
-from appservice.domain.group_buy import Add, Status, Terms, Withdraw
+from appservice.domain.group_buy import Add, Pledger, Status, Terms, Withdraw
 from appservice.domain.ids import Number, UserId
 from appservice.domain.refusal import Reason, Refusal
 from appservice.present.acknowledge import DONE, REFUSED, WAITING
@@ -184,7 +184,9 @@ async def test_of_two_hundred_units_pledged_at_once_the_capped_hundred_are_in_an
     async def pledge(number: int) -> str:
         async with stores[number % len(stores)].unit() as unit:
             work = Work(unit, CONFIG, said_by(number, f"$pledge{number}"))
-            await pledges.pledge(work, BUY.id, Add(Number(number), 1, f"$pledge{number}", number, START))
+            await pledges.pledge(
+                work, BUY.id, Add(Pledger(GROUP.id, Number(number)), 1, f"$pledge{number}", number, START)
+            )
             return await sign(unit, f"$pledge{number}")
 
     signs = await at_once([pledge(number) for number in range(1, 201)])
@@ -214,7 +216,9 @@ async def test_pledges_handled_in_order_are_told_rightly_whether_they_are_in(
     for number in range(96, 106):
         async with stores[number % len(stores)].unit() as unit:
             work = Work(unit, CONFIG, said_by(number, f"$pledge{number}"))
-            await pledges.pledge(work, BUY.id, Add(Number(number), 1, f"$pledge{number}", number, START))
+            await pledges.pledge(
+                work, BUY.id, Add(Pledger(GROUP.id, Number(number)), 1, f"$pledge{number}", number, START)
+            )
             signs.append(await sign(unit, f"$pledge{number}"))
     assert signs == [DONE] * 5 + [WAITING] * 5
 
@@ -223,10 +227,11 @@ async def test_one_members_pledges_and_withdrawals_at_once_add_up(stores: list[S
     await buy_exists(stores[0], members=3)
 
     async def change(n: int) -> None:
-        number = Number(n % 3 + 1)
+        number = n % 3 + 1
+        pledger = Pledger(GROUP.id, Number(number))
         async with stores[n % len(stores)].unit() as unit:
             work = Work(unit, CONFIG, said_by(number, f"$e{n}"))
-            request: Add | Withdraw = Add(number, n, f"$e{n}", n, START) if n % 4 else Withdraw(number, START)
+            request: Add | Withdraw = Add(pledger, n, f"$e{n}", n, START) if n % 4 else Withdraw(pledger, START)
             await pledges.pledge(work, BUY.id, request)
 
     await at_once([change(n) for n in range(1, 61)])
@@ -235,7 +240,8 @@ async def test_one_members_pledges_and_withdrawals_at_once_add_up(stores: list[S
         entries = await unit.ledger.of_buy(BUY.id)
     for number in (1, 2, 3):
         booked = sum(entry.units for entry in entries if entry.number == number)
-        assert booked == buy.units_of(Number(number)) == sum(t.quantity for t in buy.pledged if t.number == number)
+        mine = buy.tranches_of(Pledger(GROUP.id, Number(number)))
+        assert booked == sum(tranche.quantity for tranche in mine)
 
 
 # Closing against pledging
@@ -256,7 +262,7 @@ async def test_every_pledge_that_races_with_the_closing_is_in_the_result_or_refu
         async with stores[number % len(stores)].unit() as unit:
             received_at = unit.now if number % 2 else START  # too late by the clock, or by the buy's status only
             work = Work(unit, CONFIG, said_by(number, event_id, received_at))
-            request = Add(Number(number), dice.randint(1, 3), event_id, number, received_at)
+            request = Add(Pledger(GROUP.id, Number(number)), dice.randint(1, 3), event_id, number, received_at)
             await pledges.pledge(work, BUY.id, request)
             answer = await sign(unit, event_id)
         (refused if answer == REFUSED else recorded).add(event_id)
@@ -275,15 +281,16 @@ async def test_every_pledge_that_races_with_the_closing_is_in_the_result_or_refu
     assert refused, "the closing came too late for a race"
     async with stores[0].look() as unit:
         buy = await unit.buys.get(BUY.id)
-        orders = await unit.buys.orders(BUY.id)
+        state = await unit.orders.get(buy)
         entries = await unit.ledger.of_buy(BUY.id)
-    assert buy.status is Status.SUCCEEDED
+    assert buy.status is Status.COLLECTING
     assert {tranche.id for tranche in buy.pledged} == recorded
     clearing = buy.clearing()
-    assert clearing is not None
+    assert clearing is not None and state is not None
+    orders = state.orders
     assert sum(order.units for order in orders) == sum(clearing.units.values()) == clearing.total
     assert sum(order.total for order in orders) == clearing.total * clearing.unit_price
-    assert {order.number for order in orders} == {t.number for t in buy.pledged}
+    assert {order.pledger for order in orders} == {t.pledger for t in buy.pledged}
     booked = Counter(entry.fact for entry in entries)
     assert booked["succeeded"] == 1, "it is settled once, however often the timer fires"
     assert booked["order"] == len(orders)

@@ -1,6 +1,7 @@
 """What is said of products and group buys, beside cards and news."""
 
 from appservice.domain.group import Group
+from appservice.domain.group_buy import GroupBuy
 from appservice.domain.product import Product
 from appservice.present.amounts import moment
 
@@ -21,6 +22,37 @@ def state_restored() -> str:
         "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and end "
         "it with !buy close."
     )
+
+
+def confirm_deadline(product: Product, buy: GroupBuy, group: Group) -> str:
+    return (
+        f"{product.name}: the group buy closes later now, {moment(buy.terms.deadline_at, group)}. You pledged only up "
+        f"to a price, so your pledge waits until you agree: !confirm {buy.id}. To take it back: !withdraw {buy.id}."
+    )
+
+
+def cancelled_for_you(product: Product, reason: str) -> str:
+    return f"{product.name}: the group buy was cancelled. {reason} You owe nothing.".replace("  ", " ")
+
+
+def buy_cancelled(product: Product, buy: GroupBuy, reason: str) -> str:
+    return f"{product.name} ({buy.id}) was cancelled. {reason} Nobody owes anything.".replace("  ", " ")
+
+
+def buy_scheduled(product: Product, buy: GroupBuy, group: Group) -> str:
+    opens = moment(buy.terms.opens_at or 0, group)
+    return (
+        f"The group buy of {product.name} ({buy.id}) opens by itself {opens} and closes "
+        f"{moment(buy.terms.deadline_at, group)}. Until it opens, !buy change and !buy cancel change or end it."
+    )
+
+
+def terms_changed(product: Product, buy: GroupBuy) -> str:
+    return f"The new terms of {product.name} ({buy.id}) hold for everyone, whenever they pledged."
+
+
+def closes_now(product: Product, buy: GroupBuy, group: Group) -> str:
+    return f"{product.name} ({buy.id}) closes {moment(buy.terms.deadline_at, group)} now."
 
 
 def buy_opened(product: Product, deadline_at: int, group: Group) -> str:

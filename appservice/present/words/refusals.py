@@ -1,11 +1,14 @@
-"""Why something was not done: one sentence for each reason, and what to do."""
+"""Why something was not done: one sentence for each reason, and what to do. Buys and orders have their own files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from appservice.domain.money import exponent
 from appservice.domain.refusal import Reason, Refusal
-from appservice.present.amounts import money
+from appservice.present.text import short
 from appservice.present.words.adoption import unadoptable
+from appservice.present.words.buy_refusals import BUYING
+from appservice.present.words.order_refusals import ORDERS
 
 HELP_HINT = "Send me !help to see what you can do."
 
@@ -15,47 +18,12 @@ def refusal(refused: Refusal) -> str:
     return _REFUSALS[refused.reason](refused.details)
 
 
-def _short(text: object, most: int = 60) -> str:
-    """Give what a person typed as it may be quoted back to them."""
-    quoted = str(text)
-    return quoted if len(quoted) <= most else f"{quoted[:most]}…"
-
-
-def _bad_tiers(d: Mapping[str, Any]) -> str:
-    match d["why"]:
-        case "count":
-            return f"A group buy has 1 to {d['most']} price tiers, as in: 10:79 25:69."
-        case "minimum":
-            return f"A tier's minimum is a whole number from 1 to {d['most']}."
-        case "above_price":
-            single = money(d["price"], d["currency"], "en")
-            return f"A group buy is for less: its first price is above the product's own, {single}."
-        case "price":
-            return "A tier's price must be above zero and not astronomical."
-        case "format":
-            return f"“{d['tier']}” is no tier. Write minimum:price, as in 10:79 for “from 10 units, 79 each”."
-        case "minimums_rise":
-            return (
-                f"Tiers go up: after {d['first'].minimum} comes a larger minimum than {d['second'].minimum}. "
-                "Write the smallest first."
-            )
-        case "prices_fall":
-            return f"The price must fall from tier to tier; the one at {d['second'].minimum} does not."
-        case "cap_below_tier":
-            return (
-                f"With a cap of {d['cap']} (in packs of {d['pack']}) the last tier can never be reached. "
-                "Raise the cap or leave that tier out."
-            )
-        case _:
-            return "The pack and the cap are whole numbers from 1 up."
-
-
-def _bad_deadline(d: Mapping[str, Any]) -> str:
-    if d["why"] == "past":
-        return "That deadline has already passed. Give one to come, as in: until friday 18:00."
-    if d["why"] == "far":
-        return "That deadline is more than a year away. Give a nearer one, as in: until friday 18:00."
-    return "I could not read the deadline. Write it like: until friday 18:00, or: until 2026-11-27 18:00."
+def _bad_amount(d: Mapping[str, Any]) -> str:
+    places = exponent(d["currency"])
+    example = f"89 or 89.{'0' * places}" if places else "89, without decimals"
+    if isinstance(d["amount"], int):  # in minor units, and out of bounds
+        return "An amount must be above zero and not astronomical."
+    return f"“{short(d['amount'])}” is no amount in {d['currency']}. Write it like {example}."
 
 
 def _choices(what: str, choices: Sequence[tuple[str, str, str]]) -> str:
@@ -82,13 +50,8 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     ),
     Reason.USAGE: lambda d: f"Write it like this: {d['usage']}",
     Reason.BAD_NAME: lambda d: 'A name is 1 to 80 visible characters on one line, in quotes: "Merino throw".',
-    Reason.BAD_AMOUNT: lambda d: f"“{_short(d['amount'])}” is no amount in {d['currency']}. Write it like 89 or 89.00.",
+    Reason.BAD_AMOUNT: _bad_amount,
     Reason.BAD_LINK: lambda d: "That is no link. It has to start with https:// and lead to the shop.",
-    Reason.BAD_QUANTITY: lambda d: (
-        f"I need a whole number of units, from 1 to {d['most']:,} in all: +2, or !pledge 3, or !pledge 2-4."
-    ),
-    Reason.BAD_TIERS: _bad_tiers,
-    Reason.BAD_DEADLINE: _bad_deadline,
     Reason.BAD_USER_ID: lambda d: "I need a whole Matrix id, as in @ana:example.org.",
     Reason.BAD_ALIAS: lambda d: (
         "An alias has 2 to 32 letters, digits and spaces (also - ' . _ &), with two letters at least: !alias Otter"
@@ -119,7 +82,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.NO_BUY: lambda d: "There is no open group buy that this could be for.",
     Reason.WHICH_BUY: lambda d: _choices("Which group buy? Reply to its card, or add its id at the end:", d["choices"]),
     Reason.NO_PRODUCT: lambda d: (
-        f'There is no product “{_short(d["product"])}” in this group. Add it first: !product add "Name" 89.00 https://…'
+        f'There is no product “{short(d["product"])}” in this group. Add it first: !product add "Name" 89.00 https://…'
     ),
     Reason.WHICH_PRODUCT: lambda d: _choices("Several products match. Name one by its SKU:", d["choices"]),
     Reason.BAD_ROOM: lambda d: (
@@ -151,7 +114,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         "first."
     ),
     Reason.ALIAS_TAKEN: lambda d: (
-        f"“{_short(d['alias'])}” is, was, or looks like somebody else's. Take another: !alias Otter"
+        f"“{short(d['alias'])}” is, was, or looks like somebody else's. Take another: !alias Otter"
     ),
     Reason.TOO_MANY_ALIASES: lambda d: (
         f"You have had {d['most']} aliases, and no more are given to one person: none is ever used again. You can go "
@@ -201,11 +164,6 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.TOO_MANY_GUESSES: lambda d: (
         "Too many wrong codes came from you, so I look at no more of them for an hour. Ask whoever gave you the code."
     ),
-    Reason.TOO_LATE: lambda d: (
-        "Too late: this group buy is closed, so nothing changed. If you are in, your receipt says what you owe."
-    ),
-    Reason.NOT_OPEN: lambda d: "This group buy is not open any more.",
-    Reason.NOTHING_PLEDGED: lambda d: "You have pledged nothing in this group buy, so there is nothing to withdraw.",
     Reason.EDITED: lambda d: (
         "Editing changes nothing: what counts is what you wrote first"
         + (
@@ -215,7 +173,8 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
             else ". If you want something else, send it as a new message."
         )
     ),
-    Reason.ALREADY_OPEN: lambda d: f"There is an open group buy for this product already ({d['buy']}).",
+    **BUYING,
+    **ORDERS,
     Reason.NOT_SKU: lambda d: "A SKU has letters, digits, dots and dashes, at most 40 of them.",
     Reason.SKU_TAKEN: lambda d: f"The SKU {d['sku']} is taken in this group.",
 }

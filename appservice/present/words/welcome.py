@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from appservice.domain.group import Group
-from appservice.domain.group_buy import GroupBuy
+from appservice.domain.group_buy import GroupBuy, Pledger
 from appservice.domain.ids import Number
 from appservice.domain.member import Member
 from appservice.domain.product import Product
@@ -62,9 +62,9 @@ def _open(buy: GroupBuy, product: Product, group: Group) -> str:
     return f"{product.name}: {price}, closes {moment(buy.terms.deadline_at, group)}. !pledge 2 {buy.id}"
 
 
-def pledges_stand(group: Group, number: Number, pledged: Sequence[tuple[GroupBuy, Product]]) -> Text:
+def pledges_stand(group: Group, pledger: Pledger, pledged: Sequence[tuple[GroupBuy, Product]]) -> Text:
     """Ask somebody who has left whether what they pledged shall stand."""
-    rows = [f"{product.name}: {buy.units_of(number)}. !withdraw {buy.id}" for buy, product in pledged]
+    rows = [f"{product.name}: {buy.units_of(pledger)}. !withdraw {buy.id}" for buy, product in pledged]
     head = f"You have left “{group.name}”. What you pledged stands until you take it back:"
     items = "".join(f"<li>{esc(row)}</li>" for row in rows)
     return Text("\n".join([head, *(f"• {row}" for row in rows)]), f"{esc(head)}<ul>{items}</ul>")

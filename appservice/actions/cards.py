@@ -1,0 +1,124 @@
+"""The cards of a group buy, one in each group in which it is shown, and its published picture in those rooms' state."""
+
+import json
+
+from appservice.actions.work import Work
+from appservice.domain.duration import HOUR_MS
+from appservice.domain.effect import Pin, SendEvent, SendState
+from appservice.domain.group import Group, GroupStatus
+from appservice.domain.group_buy import GroupBuy
+from appservice.domain.ids import BuyId, EventId, RoomId
+from appservice.domain.product import Product
+from appservice.present.amounts import time_left_changes_at
+from appservice.present.card import card_content, picture_event
+from appservice.present.text import edited
+from appservice.store.buys import Card
+from appservice.wire import group_buy as wire_buy
+from appservice.wire import message, reaction
+
+EDIT_GAP_MS = 5_000
+"""A card is edited at most once in this time."""
+
+
+async def showings(work: Work, buy: GroupBuy) -> list[tuple[Group, RoomId]]:
+    """Give the groups in which a buy is shown, with their rooms, its own first; none that has been closed."""
+    groups = [await work.unit.groups.get(group_id) for group_id in await work.unit.buys.groups_of(buy)]
+    return [(group, group.room_id) for group in groups if group.room_id and group.status is not GroupStatus.CLOSED]
+
+
+async def post_cards(work: Work, buy: GroupBuy) -> None:
+    """Post the card in each room of the buy that has none yet."""
+    product = await work.unit.products.get(buy.product_id)
+    there = {card.room_id for card in await work.unit.buys.cards(buy.id)}
+    for group, room_id in await showings(work, buy):
+        if room_id not in there:
+            await _post_card(work, buy, product, group, room_id)
+
+
+async def _post_card(work: Work, buy: GroupBuy, product: Product, group: Group, room_id: RoomId) -> None:
+    now = work.unit.now
+    content = card_content(buy, product, group, now)
+    await work.unit.buys.add_card(Card(buy.id, room_id, None, json.dumps(content), now))
+    is_old = now - product.posted_at > HOUR_MS or group.id != product.group_id
+    if product.picture is not None and is_old:
+        await work.owe(picture_event(room_id, product.picture, product.name))
+    await work.owe(SendEvent(room_id, message.TYPE, content, answer="card", subject=buy.id))
+
+
+async def card_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventId) -> None:
+    """Note which event is the card; pin it, offer the buttons, publish the buy."""
+    buy = await work.unit.buys.lock(buy_id)
+    await work.unit.buys.set_card_event(buy_id, room_id, event_id)
+    if not buy.status.is_live:  # it ended before its card was there
+        await edit_cards(work, buy)
+        return
+    offers = [SendEvent(room_id, reaction.TYPE, reaction.format_reaction(event_id, key)) for key in reaction.OFFERED]
+    await work.owe(*offers, Pin(room_id, event_id))
+    await publish(work, buy)
+    await edit_cards(work, buy)
+
+
+async def card_removed(work: Work, event_id: EventId) -> bool:
+    """Post the card of a live buy anew when somebody has removed it; tells whether it was a card at all."""
+    card = await work.unit.buys.card_by_event(event_id)
+    if card is None:
+        return False
+    buy = await work.unit.buys.lock(card.buy_id)
+    group = next((group for group, room_id in await showings(work, buy) if room_id == card.room_id), None)
+    if buy.status.is_live and group is not None:
+        product = await work.unit.products.get(buy.product_id)
+        content = card_content(buy, product, group, work.unit.now)
+        await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), work.unit.now)
+        await work.owe(
+            Pin(card.room_id, None, [event_id]),
+            SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id),
+        )
+    return True
+
+
+async def refresh_card(work: Work, buy_id: BuyId) -> None:
+    """Edit the cards of a buy where they show something else than is true now."""
+    await edit_cards(work, await work.unit.buys.lock(buy_id))
+
+
+async def refresh_soon(work: Work, buy: GroupBuy) -> None:
+    """Have the cards edited soon; edits that come close together are merged."""
+    cards = await work.unit.buys.cards(buy.id)
+    if cards:
+        due_at = max(work.unit.now, max(card.edited_at for card in cards) + EDIT_GAP_MS)
+        await work.unit.timers.set_earlier("card", buy.id, due_at)
+
+
+async def edit_cards(work: Work, buy: GroupBuy) -> None:
+    """Edit the cards of a locked buy that show something else than is true now."""
+    product = await work.unit.products.get(buy.product_id)
+    now = work.unit.now
+    rooms = {room_id: group for group, room_id in await showings(work, buy)}
+    for card in await work.unit.buys.cards(buy.id):
+        group = rooms.get(card.room_id)
+        if card.event_id is None or group is None:
+            continue
+        content = card_content(buy, product, group, now)
+        shown = json.dumps(content)
+        if card.shown != shown:
+            await work.owe(SendEvent(card.room_id, message.TYPE, edited(card.event_id, content)))
+            await work.unit.buys.set_card_shown(buy.id, card.room_id, shown, now)
+    changes_at = time_left_changes_at(buy.terms.deadline_at, now)
+    if buy.status.is_live and changes_at is not None:
+        await work.unit.timers.set_earlier("card", buy.id, changes_at)
+
+
+async def publish(work: Work, buy: GroupBuy) -> None:
+    """Write the buy's published picture into the state of each room in which it is shown."""
+    product = await work.unit.products.get(buy.product_id)
+    clearing = buy.clearing()
+    unit_price = clearing.unit_price if clearing else None
+    for card in await work.unit.buys.cards(buy.id):
+        content = wire_buy.format_state(buy, product, card.event_id, unit_price)
+        await work.owe(SendState(card.room_id, wire_buy.TYPE, buy.id, content))
+
+
+async def forget_state(work: Work, buy_id: BuyId) -> None:
+    """Take a buy that has ended out of the rooms' state."""
+    for card in await work.unit.buys.cards(buy_id):
+        await work.owe(SendState(card.room_id, wire_buy.TYPE, buy_id, {}))
