@@ -4,7 +4,7 @@ import asyncio
 import logging
 import logging.config
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,24 @@ import structlog
 from aiohttp import web
 
 from appservice import routes
-from appservice.actions import door
+from appservice.actions import door, outages
+from appservice.actions.work import Work
 from appservice.clock import Clock, SystemClock
 from appservice.config import Config
+from appservice.domain.cause import Cause
 from appservice.domain.code import code_text
 from appservice.domain.group import GroupStatus
 from appservice.domain.ids import RoomId, UserId
 from appservice.matrix.homeserver import Homeserver, HomeserverError
-from appservice.matrix.intake import Intake, Journal
+from appservice.matrix.intake import Intake
 from appservice.matrix.sender import Sender
+from appservice.payment.session import NotGiven
 from appservice.store import db
 from appservice.store.inbox import NewArrival
 from appservice.store.settings import OWN_ROOM
-from appservice.store.unit import Store
+from appservice.store.unit import Store, fresh_id
 from appservice.web.antispam import Antispam
+from appservice.wire import started
 from appservice.wire.event import Event
 from appservice.workers.inbox import inbox_lanes
 from appservice.workers.outbox import outbox_lanes
@@ -34,11 +38,10 @@ from appservice.workers.running import Crew, run_together
 from appservice.workers.timers import TimerWorker
 
 if TYPE_CHECKING:
-    from appservice.web.payment import PaymentDoor
+    from appservice.payment.stripe import StripeCheckout
 
 log = logging.getLogger("coterie")
 
-_STARTED = "shop.coterie.started"
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=75)
 
 
@@ -64,14 +67,27 @@ async def running(config: Config, clock: Clock, stop: asyncio.Event) -> AsyncIte
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=_REQUEST_TIMEOUT))
         bot = UserId(config.bot_mxid)
         homeserver = Homeserver(session, config.homeserver.address, config.appservice.as_token, bot)
-        crew = _crew(config, clock, store, homeserver)
-        await stack.enter_async_context(_listening(config, store, homeserver, crew))
+        account = await stack.enter_async_context(_account(config))
+        crew = _crew(config, clock, store, homeserver, account)
+        await stack.enter_async_context(_listening(config, store, homeserver, crew, account))
         work = _work(config, store, homeserver, crew, stop)
         await stack.enter_async_context(run_together(work, crew))
         yield
 
 
-def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver) -> Crew:
+@asynccontextmanager
+async def _account(config: Config) -> AsyncIterator["StripeCheckout | None"]:
+    """Give the account at Stripe, where orders are paid there; only then is its SDK loaded."""
+    if config.purchase.provider != "stripe" or config.purchase.stripe is None:
+        yield None
+        return
+    from appservice.payment import stripe
+
+    async with stripe.opened(config.purchase.stripe) as account:
+        yield account
+
+
+def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver, account: "StripeCheckout | None") -> Crew:
     """Give the workers, each ringing those for whom it may have made work."""
 
     async def direct_room_of(user_id: str) -> RoomId | None:
@@ -86,7 +102,7 @@ def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver) ->
     def code_of(code_id: str) -> str:
         return code_text(config.appservice.as_token, code_id)
 
-    sender = Sender(homeserver, direct_room_of, known_rooms, code_of)
+    sender = Sender(homeserver, direct_room_of, known_rooms, code_of, _ending(account))
     crew = Crew()
     crew.inbox = inbox_lanes(store, clock, lambda unit, arrival: routes.handle(unit, config, arrival), crew.ring_all)
     crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all, doors=False)
@@ -95,8 +111,23 @@ def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver) ->
     return crew
 
 
+def _ending(account: "StripeCheckout | None") -> Callable[[str], Awaitable[None]]:
+    """Give how a session at Stripe is ended, with errors as the outbox knows them."""
+
+    async def end(session_id: str) -> None:
+        try:
+            if account is not None:
+                await account.expire(session_id)
+        except NotGiven as error:
+            raise HomeserverError(400 if error.is_final else 503, "STRIPE", str(error)) from error
+
+    return end
+
+
 @asynccontextmanager
-async def _listening(config: Config, store: Store, homeserver: Homeserver, crew: Crew) -> AsyncIterator[None]:
+async def _listening(
+    config: Config, store: Store, homeserver: Homeserver, crew: Crew, account: "StripeCheckout | None"
+) -> AsyncIterator[None]:
     """Answer the homeserver from the first moment on: what arrives is journaled even while the workers wait."""
 
     async def journal(arrivals: list[NewArrival]) -> int:
@@ -114,29 +145,10 @@ async def _listening(config: Config, store: Store, homeserver: Homeserver, crew:
     intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy)
     application = intake.application(config.web.max_body_bytes)
     _antispam(config, store).add_to(application)
-    async with _payment(config, store, journal) as payment:
-        if payment is not None:
-            payment.add_to(application)
-        async with _site(config, application):
-            yield
+    if account is not None:
+        from appservice.web.payment import PaymentDoor
 
-
-@asynccontextmanager
-async def _payment(config: Config, store: Store, journal: Journal) -> AsyncIterator["PaymentDoor | None"]:
-    """Give the door for payers and for Stripe, where orders are paid there; only then its SDK is loaded."""
-    if config.purchase.provider != "stripe" or config.purchase.stripe is None:
-        yield None
-        return
-    from appservice.payment import stripe
-    from appservice.web.payment import PaymentDoor
-
-    async with stripe.opened(config.purchase.stripe) as account:
-        yield PaymentDoor(config, store, account, journal)
-
-
-@asynccontextmanager
-async def _site(config: Config, application: web.Application) -> AsyncIterator[None]:
-    """Listen inside the block."""
+        PaymentDoor(config, store, account, journal).add_to(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=5)
     await runner.setup()
     try:
@@ -184,7 +196,7 @@ async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: C
     while not crew.stopping:
         try:
             await homeserver.prepare(config.appservice.bot_username, config.appservice.bot_displayname)
-            await _ask_for_delivery(config, store, homeserver)
+            await _ask_for_delivery(config, store, homeserver, await _begin(config, store))
             break
         except HomeserverError as error:
             log.warning("the homeserver is not ready (%s), trying again in %d s", error, wait_s)
@@ -196,7 +208,13 @@ async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: C
             await unit.timers.set_earlier("inspection", group.id, unit.now)
 
 
-async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver) -> None:
+async def _begin(config: Config, store: Store) -> int:
+    """Note that this instance works from now on (ms), before anything of this run is handled."""
+    async with store.unit() as unit:
+        return await outages.begin(Work(unit, config, Cause(f"start {fresh_id(12)}", unit.now)))
+
+
+async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver, started_at: int) -> None:
     """Make the homeserver deliver what it holds back: it starts only with a new event, or (if it has noticed that we
     were down) with a ping. The event goes into a room of the bot's own."""
     async with store.look() as unit:
@@ -205,9 +223,7 @@ async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver
         room_id = await homeserver.create_room({"preset": "private_chat", "name": "Coterie, nothing to see here"})
         async with store.unit() as unit:
             await unit.settings.put(OWN_ROOM, room_id)
-    async with store.look() as unit:
-        now = unit.now
-    await homeserver.send(room_id, _STARTED, {}, f"started {now}")
+    await homeserver.send(room_id, started.TYPE, started.format_started(started_at), f"started {started_at}")
     try:
         await homeserver.ping(config.appservice.id)
     except HomeserverError as error:

@@ -1,6 +1,6 @@
 """Opening, changing and ending group buys."""
 
-from appservice.actions import booking
+from appservice.actions import booking, outages
 from appservice.actions.cards import publish, showings
 from appservice.actions.recording import STATE_KEPT_MS, record
 from appservice.actions.work import Work
@@ -28,6 +28,7 @@ from appservice.present import news
 from appservice.present.acknowledge import acknowledge
 from appservice.present.text import notice
 from appservice.present.words import buys as say
+from appservice.present.words import outages as say_of_outage
 from appservice.store.unit import fresh_id
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import message
@@ -40,21 +41,24 @@ Change = Improve | Extend | Shorten
 """What a concierge may change of a buy that is not over."""
 
 
-async def open_buy(work: Work, member: Member, product: Product, terms: Terms) -> GroupBuy | Refusal:
-    """Open a group buy of a product and post its card; or have it open by itself where its terms say when."""
+async def open_buy(
+    work: Work, member: Member, product: Product, terms: Terms, buy_id: BuyId | None = None
+) -> GroupBuy | Refusal:
+    """Open a group buy of a product and post its card; or have it open by itself where its terms say when. A client
+    may have chosen the id, which no buy has had yet."""
     group = await work.unit.groups.lock(member.group_id)
     if group.room_id is None or member.number is None:
         return refuse(Reason.STILL_CREATING)
     if terms.tiers and terms.tiers[0].unit_price > product.price:
         return refuse(Reason.BAD_TIERS, why="above_price", price=product.price, currency=product.currency)
-    for other in await work.unit.buys.shown_in(group.id, (Status.SCHEDULED, Status.OPEN, Status.CLOSING)):
-        if (await work.unit.buys.get(other)).product_id == product.id:
-            return refuse(Reason.ALREADY_OPEN, buy=other)
     now = work.cause.received_at
-    draft = GroupBuy(BuyId(fresh_id()), group.id, product.id, terms, member.number, now, Status.DRAFT)
+    draft = GroupBuy(buy_id or BuyId(fresh_id()), group.id, product.id, terms, member.number, now, Status.DRAFT)
     outcome = group_buy.decide(draft, Open(now) if terms.opens_at is None else Schedule(now))
     if isinstance(outcome, Refusal):
         return outcome
+    for other in await work.unit.buys.shown_in(group.id, (Status.SCHEDULED, Status.OPEN, Status.CLOSING)):
+        if (await work.unit.buys.get(other)).product_id == product.id:
+            return refuse(Reason.ALREADY_OPEN, buy=other)
     await work.unit.buys.add(draft)
     await work.unit.ledger.append(booking.drafted(work, draft))
     buy = await record(work, draft, outcome, member.number)
@@ -65,10 +69,14 @@ async def open_buy(work: Work, member: Member, product: Product, terms: Terms) -
 async def open_due(work: Work, buy_id: BuyId) -> None:
     """Open a scheduled buy whose time has come."""
     buy = await work.unit.buys.lock(buy_id)
-    if buy.status is Status.SCHEDULED:
-        opened = await opened_by_now(work, buy)
-        if opened.status is Status.SCHEDULED and buy.terms.opens_at is not None:
-            await work.unit.timers.set("open", buy_id, buy.terms.opens_at)
+    opens_at = buy.terms.opens_at
+    if buy.status is not Status.SCHEDULED or opens_at is None:
+        return
+    if work.unit.now < opens_at:
+        await work.unit.timers.set("open", buy_id, opens_at)
+    elif (await opened_by_now(work, buy)).status is Status.SCHEDULED:  # it was to close by now, too
+        never = Cancel(say_of_outage.never_opened(), buy.opened_by)
+        await record(work, buy, group_buy.decide(buy, never), None)
 
 
 async def opened_by_now(work: Work, buy: GroupBuy) -> GroupBuy:
@@ -122,6 +130,8 @@ async def settle(work: Work, buy_id: BuyId) -> None:
         return
     if now < deadline_at:
         await work.unit.timers.set("deadline", buy_id, deadline_at)
+    elif buy.status is Status.OPEN and await outages.prolonged(work, buy):
+        return
     elif now < deadline_at + DRAIN_MS and await _is_waited_for(work, buy):
         await work.unit.timers.set("deadline", buy_id, now + _DRAIN_POLL_MS)
     else:
@@ -145,26 +155,3 @@ async def announce_last_hour(work: Work, buy_id: BuyId) -> None:
         product = await work.unit.products.get(buy.product_id)
         for group, room_id in await showings(work, buy):
             await work.owe(news.last_hour(room_id, buy, product, group))
-
-
-def _is_in_state(buy: GroupBuy, now: int) -> bool:
-    return buy.status.is_live or now < buy.terms.deadline_at + STATE_KEPT_MS
-
-
-async def restore_state(work: Work, state_key: str) -> None:
-    """Put a buy's published picture back after somebody else has written to it, and say so in the desk.
-
-    A state key that is a user's id names no buy, and nobody but that user may write to it.
-    """
-    room = await work.unit.rooms.get(work.cause.room_id)
-    if room is None or state_key.startswith("@"):
-        return
-    group = await work.unit.groups.get(room.subject)
-    buy = await work.unit.buys.find(state_key)
-    shown_here = buy is not None and group.id in await work.unit.buys.groups_of(buy)
-    if buy is not None and shown_here and _is_in_state(buy, work.unit.now):
-        await publish(work, buy)
-    else:
-        await work.owe(SendState(work.cause.room_id, wire_buy.TYPE, state_key, {}))
-    if group.desk_id is not None:
-        await work.owe(SendEvent(group.desk_id, message.TYPE, notice(say.state_restored())))

@@ -1,10 +1,11 @@
 """The cards of a group buy, one in each group in which it is shown, and its published picture in those rooms' state."""
 
 import json
+from typing import Any
 
 from appservice.actions.work import Work
 from appservice.domain.duration import HOUR_MS
-from appservice.domain.effect import Pin, SendEvent, SendState
+from appservice.domain.effect import Pin, Redact, SendEvent, SendState
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import GroupBuy
 from appservice.domain.ids import BuyId, EventId, RoomId
@@ -37,12 +38,16 @@ async def post_cards(work: Work, buy: GroupBuy) -> None:
 
 async def _post_card(work: Work, buy: GroupBuy, product: Product, group: Group, room_id: RoomId) -> None:
     now = work.unit.now
-    content = card_content(buy, product, group, now)
+    content = await _content(work, buy, product, group)
     await work.unit.buys.add_card(Card(buy.id, room_id, None, json.dumps(content), now))
     is_old = now - product.posted_at > HOUR_MS or group.id != product.group_id
     if product.picture is not None and is_old:
         await work.owe(picture_event(room_id, product.picture, product.name))
     await work.owe(SendEvent(room_id, message.TYPE, content, answer="card", subject=buy.id))
+
+
+async def _content(work: Work, buy: GroupBuy, product: Product, group: Group) -> dict[str, Any]:
+    return card_content(buy, product, group, work.unit.now, await work.unit.recommendations.praise(product.id))
 
 
 async def card_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventId) -> None:
@@ -52,7 +57,9 @@ async def card_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventI
     if not buy.status.is_live:  # it ended before its card was there
         await edit_cards(work, buy)
         return
-    offers = [SendEvent(room_id, reaction.TYPE, reaction.format_reaction(event_id, key)) for key in reaction.OFFERED]
+    group = next((group for group, shown_in in await showings(work, buy) if shown_in == room_id), None)
+    keys = reaction.OFFERED if group is not None and not group.private_pledges else ()
+    offers = [SendEvent(room_id, reaction.TYPE, reaction.format_reaction(event_id, key)) for key in keys]
     await work.owe(*offers, Pin(room_id, event_id))
     await publish(work, buy)
     await edit_cards(work, buy)
@@ -66,14 +73,22 @@ async def card_removed(work: Work, event_id: EventId) -> bool:
     buy = await work.unit.buys.lock(card.buy_id)
     group = next((group for group, room_id in await showings(work, buy) if room_id == card.room_id), None)
     if buy.status.is_live and group is not None:
-        product = await work.unit.products.get(buy.product_id)
-        content = card_content(buy, product, group, work.unit.now)
-        await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), work.unit.now)
-        await work.owe(
-            Pin(card.room_id, None, [event_id]),
-            SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id),
-        )
+        await post_anew(work, buy, group)
     return True
+
+
+async def post_anew(work: Work, buy: GroupBuy, group: Group, *, remove: bool = False) -> None:
+    """Post the card of a buy once more in a group's room: it becomes the pinned, edited one. With `remove`, the one
+    before is taken away, and its buttons with it."""
+    product = await work.unit.products.get(buy.product_id)
+    content = await _content(work, buy, product, group)
+    for card in await work.unit.buys.cards(buy.id):
+        if card.room_id == group.room_id and card.event_id is not None:
+            await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), work.unit.now)
+            await work.owe(Pin(card.room_id, None, [card.event_id]))
+            if remove:
+                await work.owe(Redact(card.room_id, card.event_id))
+            await work.owe(SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id))
 
 
 async def refresh_card(work: Work, buy_id: BuyId) -> None:
@@ -93,12 +108,13 @@ async def edit_cards(work: Work, buy: GroupBuy) -> None:
     """Edit the cards of a locked buy that show something else than is true now."""
     product = await work.unit.products.get(buy.product_id)
     now = work.unit.now
+    praise = await work.unit.recommendations.praise(product.id)
     rooms = {room_id: group for group, room_id in await showings(work, buy)}
     for card in await work.unit.buys.cards(buy.id):
         group = rooms.get(card.room_id)
         if card.event_id is None or group is None:
             continue
-        content = card_content(buy, product, group, now)
+        content = card_content(buy, product, group, now, praise)
         shown = json.dumps(content)
         if card.shown != shown:
             await work.owe(SendEvent(card.room_id, message.TYPE, edited(card.event_id, content)))
@@ -113,12 +129,18 @@ async def publish(work: Work, buy: GroupBuy) -> None:
     product = await work.unit.products.get(buy.product_id)
     clearing = buy.clearing()
     unit_price = clearing.unit_price if clearing else None
-    for card in await work.unit.buys.cards(buy.id):
+    for card in await _cards_in_reach(work, buy):
         content = wire_buy.format_state(buy, product, card.event_id, unit_price)
         await work.owe(SendState(card.room_id, wire_buy.TYPE, buy.id, content))
 
 
 async def forget_state(work: Work, buy_id: BuyId) -> None:
     """Take a buy that has ended out of the rooms' state."""
-    for card in await work.unit.buys.cards(buy_id):
+    for card in await _cards_in_reach(work, await work.unit.buys.get(buy_id)):
         await work.owe(SendState(card.room_id, wire_buy.TYPE, buy_id, {}))
+
+
+async def _cards_in_reach(work: Work, buy: GroupBuy) -> list[Card]:
+    """Give the cards of a buy but for those in groups that have been closed, whose rooms the bot has left."""
+    rooms = {room_id for _, room_id in await showings(work, buy)}
+    return [card for card in await work.unit.buys.cards(buy.id) if card.room_id in rooms]

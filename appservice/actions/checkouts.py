@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from appservice.actions.work import Work
 from appservice.config import Config
+from appservice.domain.cause import Cause
 from appservice.domain.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from appservice.domain.effect import EndCheckout
+from appservice.domain.fulfilment import Fulfilment
 from appservice.domain.group_buy import GroupBuy, Order
 from appservice.domain.ids import OrderId
 from appservice.domain.order import OrderStatus
@@ -55,14 +59,12 @@ _CLOSED = {
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where an order stands. READY: it can be paid at `url`. OWED: `wanted` has to be asked for, and the sessions
-    `outdated`, which are for another amount, have to be ended before."""
+    """Where an order stands. READY: it can be paid at `url`. OWED: `wanted` has to be asked for."""
 
     where: Where
     bill: Bill | None = None
     url: str = ""
     wanted: Wanted | None = None
-    outdated: Sequence[str] = ()
 
 
 async def look(unit: Unit, config: Config, order_id: str) -> Way:
@@ -86,15 +88,18 @@ async def begin(unit: Unit, config: Config, order_id: str) -> Way:
     return way
 
 
-async def given(unit: Unit, way: Way, session: Session) -> None:
-    """Write down what Stripe gave."""
+async def given(unit: Unit, config: Config, way: Way, session: Session) -> bool:
+    """Write down what Stripe gave; False where it is not to be paid any more, as something else came meanwhile."""
     checkout = await _lock(unit, way)
-    for each in await unit.checkouts.of_order(checkout.order_id):
-        if each.session_id in way.outdated:
-            await unit.checkouts.save(replace(each, status=CheckoutStatus.ENDED, url=None))
-    if checkout.status is CheckoutStatus.ASKED:  # else it was even paid before we heard of it
-        opened = replace(checkout, status=CheckoutStatus.OPEN, session_id=session.id, url=session.url)
-        await unit.checkouts.save(opened)
+    if checkout.status is not CheckoutStatus.ASKED:  # it was even paid before we heard of it
+        return False
+    opened = replace(checkout, status=CheckoutStatus.OPEN, session_id=session.id, url=session.url)
+    await unit.checkouts.save(opened)
+    assert way.wanted is not None
+    state = await unit.orders.get(await unit.buys.get(way.wanted.buy_id))
+    if state is not None:
+        await end_outdated(Work(unit, config, Cause(f"checkout {checkout.id}", unit.now)), state)
+    return await unit.checkouts.get(checkout.id) == opened
 
 
 async def not_given(unit: Unit, way: Way, *, may_exist: bool) -> None:
@@ -106,6 +111,18 @@ async def not_given(unit: Unit, way: Way, *, may_exist: bool) -> None:
         await unit.checkouts.save(replace(checkout, asked_at=checkout.asked_at - ANSWER_MS))
     else:  # Stripe gives the same error again for the same id
         await unit.checkouts.forget(checkout.id)
+
+
+async def end_outdated(work: Work, state: Fulfilment) -> None:
+    """Have the sessions of a locked buy ended that are for another amount than is owed now."""
+    if work.config.purchase.provider != "stripe":
+        return
+    for each in await work.unit.checkouts.open_of_buy(state.buy_id):
+        order = state.order(each.order_id)
+        if order is not None and state.due(order) != each.amount:
+            await work.unit.checkouts.save(replace(each, status=CheckoutStatus.ENDED, url=None))
+            if each.session_id is not None and each.expires_at > work.unit.now:
+                await work.owe(EndCheckout(each.session_id))
 
 
 async def _lock(unit: Unit, way: Way) -> Checkout:
@@ -153,12 +170,7 @@ def _by_sessions(sessions: Sequence[Checkout], due: int, now: int) -> Way:
         return Way(Where.BUSY)
     if sum(now - each.asked_at < DAY_MS for each in sessions) >= MOST_A_DAY:
         return Way(Where.TOO_OFTEN)
-    outdated = [
-        each.session_id
-        for each in sessions
-        if each.status is CheckoutStatus.OPEN and each.session_id and each.expires_at > now
-    ]
-    return Way(Where.OWED, outdated=tuple(outdated))
+    return Way(Where.OWED)
 
 
 def _request(sessions: Sequence[Checkout], order: Order, due: int, now: int) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from appservice.actions.work import Work
 from appservice.domain.duration import DAY_MS, MINUTE_MS
 from appservice.domain.effect import Leave, SendEvent, Tell
 from appservice.domain.group import Group, GroupStatus
+from appservice.domain.group_buy import Status
 from appservice.domain.ids import GroupId
 from appservice.domain.member import Presence
 from appservice.domain.refusal import Reason, Refusal, refuse
@@ -42,8 +43,10 @@ async def sunset(work: Work, group_id: GroupId, *, confirmed: bool) -> Refusal |
     group = await work.unit.groups.lock(group_id)
     if group.status is not GroupStatus.OPEN:
         return refuse(Reason.GROUP_CLOSING)
-    if await work.unit.buys.live_of(group_id):
-        return refuse(Reason.BUYS_OPEN)
+    ahead = await work.unit.buys.shown_in(group_id, (Status.SCHEDULED, Status.OPEN, Status.CLOSING))
+    if ahead:
+        buy = await work.unit.buys.get(ahead[0])
+        return refuse(Reason.BUYS_OPEN, buy=buy.id, own=buy.group_id == group_id)
     if not confirmed:
         people, days = await work.unit.groups.count_joined(group_id), work.config.groups.retention_days
         await work.owe(answer(work.cause, say.sunset_asked(group, people, days)))

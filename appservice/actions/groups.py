@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from appservice.actions.desk import note, number_of
+from appservice.actions.cards import post_anew
+from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.powers import POWER_LEVELS, desk_power_levels, promote
 from appservice.actions.seats import advance, invite, wish_of
 from appservice.actions.work import Work
@@ -133,3 +134,17 @@ async def appoint(work: Work, group_id: GroupId, user_id: UserId) -> Refusal | N
         said = say.concierge_waits(added, group, place) if place else say.concierge_added(added, group)
     await work.owe(*acknowledge(work.cause), answer(work.cause, said))
     return None
+
+
+async def set_pledges(work: Work, group_id: GroupId, *, private: bool) -> None:
+    """Say whether one pledges in a group by direct message only; the cards of its open buys are posted anew, with
+    buttons or without."""
+    group = replace(await work.unit.groups.lock(group_id), private_pledges=private)
+    await work.unit.groups.save(group)
+    actor = await number_of(work, group_id, work.cause.sender)
+    await note(work, group_id, "pledges_private" if private else "pledges_open", actor=actor)
+    for buy_id in await work.unit.buys.live_of(group_id):
+        await post_anew(work, await work.unit.buys.lock(buy_id), group, remove=True)
+    said = say.pledges_private(group) if private else say.pledges_open(group)
+    await work.owe(*acknowledge(work.cause), answer(work.cause, said))
+    await tell_desk(work, group, said)

@@ -59,6 +59,8 @@ async def _in_group(work: Work, group_id: GroupId, user_id: UserId) -> InGroup:
         codes_expire_at=await personal.codes_expire_at(group_id, number),
         pledged=await personal.pledged(group_id, number),
         ordered=await personal.ordered(group_id, number),
+        recommended=await personal.recommended(group_id, number),
+        liked=await personal.liked(group_id, number),
         booked=await personal.booked(group_id, number),
         said=await personal.said(f"{group_id} {number}"),
     )

@@ -6,11 +6,16 @@ from appservice.actions.buys import opened_by_now
 from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
+from appservice.domain.cause import Place
+from appservice.domain.effect import Redact, Tell
 from appservice.domain.group_buy import Add, Confirm, GroupBuy, Pledger, Set, Withdraw
 from appservice.domain.ids import BuyId, UserId
 from appservice.domain.member import Member
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present.acknowledge import acknowledge
+from appservice.present.text import notice
+from appservice.present.words.refusals import refusal as sentence
+from appservice.wire.pledge import MoreUnits, WholePledge
 
 
 def pledger_of(member: Member) -> Pledger:
@@ -18,6 +23,38 @@ def pledger_of(member: Member) -> Pledger:
     if member.number is None:
         raise LookupError("who has joined has a number")
     return Pledger(member.group_id, member.number)
+
+
+def request_for(work: Work, member: Member, wish: MoreUnits | WholePledge) -> Add | Set | Withdraw:
+    """Give what a member asks for by what they wrote."""
+    cause, own = work.cause, pledger_of(member)
+    match wish:
+        case MoreUnits(units, variant):
+            return Add(own, units, cause.id, cause.position, cause.received_at, variant)
+        case WholePledge(0, _, _, None):
+            return Withdraw(own, cause.received_at)
+        case WholePledge(quantity, flex, max_price, variant):
+            return Set(own, quantity, flex, max_price, cause.id, cause.position, cause.received_at, variant)
+
+
+def takes_back(wish: MoreUnits | WholePledge) -> bool:
+    """Tell whether somebody wants nothing, which who has left the group may as well."""
+    return isinstance(wish, WholePledge) and wish.quantity == 0
+
+
+async def removed_as_private(work: Work) -> bool:
+    """Remove what would show a pledge in the room of a group where one pledges by direct message, and say so to its
+    author; tells whether it was so."""
+    cause = work.cause
+    if cause.place is not Place.GROUP:
+        return False
+    room = await work.unit.rooms.get(cause.room_id)
+    group = await work.unit.groups.get(room.subject) if room else None
+    if group is None or not group.private_pledges:
+        return False
+    line = sentence(refuse(Reason.PLEDGES_PRIVATE, group=group.name))
+    await work.owe(Redact(cause.room_id, cause.event_id), Tell(cause.sender, notice(line)))
+    return True
 
 
 async def pledge(work: Work, buy_id: BuyId, request: Add | Set | Withdraw | Confirm) -> None:

@@ -1,5 +1,6 @@
 """Posting products."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appservice.actions.work import Work
@@ -17,13 +18,18 @@ from appservice.store.unit import fresh_id
 
 @dataclass(frozen=True, slots=True)
 class AddProduct:
-    """A product as a concierge described it: `price` in minor units, `picture_in` the message with its picture."""
+    """A product as a concierge described it: `price` in minor units, `picture_in` the message with its picture.
+
+    `card` is the message that shows it already, where a client has posted it; the service then posts none.
+    """
 
     name: str
     price: int
     link: str
     sku: str | None = None
     picture_in: EventId | None = None
+    picture: Picture | None = None
+    card: EventId | None = None
 
 
 async def add(work: Work, member: Member, request: AddProduct) -> Refusal | None:
@@ -44,10 +50,13 @@ async def add(work: Work, member: Member, request: AddProduct) -> Refusal | None
         link=request.link,
         posted_by=member.number,
         posted_at=work.unit.now,
+        picture=request.picture,
     )
     await work.unit.products.add(product)
     await work.owe(*acknowledge(work.cause), answer(work.cause, say.product_posted(product)))
-    if request.picture_in is None:
+    if request.card is not None:
+        await work.unit.products.set_event(product.id, request.card)
+    elif request.picture_in is None:
         await work.owe(*card.product_events(group.room_id, product, group))
     else:
         subject = f"{product.id} {work.cause.sender}"
@@ -82,7 +91,11 @@ async def find(work: Work, group_id: GroupId, name: str, reply_to: EventId | Non
         found = await work.unit.products.by_event(reply_to)
         if found is not None and found.group_id == group_id:
             return found
-    products = await work.unit.products.of_group(group_id)
+    return choose(await work.unit.products.of_group(group_id), name)
+
+
+def choose(products: Sequence[Product], name: str) -> Product | Refusal:
+    """Give the one of some products that a person means by its SKU, or by a part of its name."""
     exact = [p for p in products if name.casefold() == p.sku.casefold()]
     matching = exact or [p for p in products if name.casefold() == p.name.casefold()]
     matching = matching or [p for p in products if name and name.casefold() in p.name.casefold()]

@@ -6,6 +6,7 @@ from typing import assert_never
 from appservice.actions import booking
 from appservice.actions.cards import post_cards, publish, refresh_soon, showings
 from appservice.actions.desk import tell_desk
+from appservice.actions.orders import schedule
 from appservice.actions.receipts import send_receipts
 from appservice.actions.work import Work
 from appservice.domain import fulfilment
@@ -82,7 +83,9 @@ async def _follow(work: Work, buy: GroupBuy, fact: Fact) -> None:
         case ClosingBegun():
             await work.unit.timers.set("deadline", buy.id, work.unit.now)
         case Succeeded():
-            await work.unit.orders.save(None, fulfilment.begin(buy, fact), work.unit.now)
+            state = fulfilment.begin(buy, fact)
+            await work.unit.orders.save(None, state, work.unit.now)
+            await schedule(work, state)
             await _end(work, buy)
             await send_receipts(work, buy, fact)
         case Failed():
@@ -108,8 +111,9 @@ async def _deadline_moved(work: Work, buy: GroupBuy, fact: Extended | Shortened 
     """Say where the buy is shown when it closes now; who pledged only up to a price has to agree to a later date."""
     await _set_timers(work, buy)
     product = await work.unit.products.get(buy.product_id)
-    for group, room_id in await showings(work, buy):
-        await work.owe(news.deadline_moved(room_id, buy, product, group, is_grace=isinstance(fact, GraceGiven)))
+    is_grace = isinstance(fact, GraceGiven)
+    for group, room_id in [] if isinstance(fact, GraceGiven) and fact.quiet else await showings(work, buy):
+        await work.owe(news.deadline_moved(room_id, buy, product, group, is_grace=is_grace))
     for pledger in fact.suspended if isinstance(fact, Extended) else ():
         group = await work.unit.groups.get(pledger.group_id)
         member = await work.unit.groups.member_by_number(*_key(pledger))
@@ -140,8 +144,10 @@ async def _tell_failed(work: Work, buy: GroupBuy) -> None:
 async def _tell_cancelled(work: Work, buy: GroupBuy, reason: str) -> None:
     """Say that a buy was called off before it had cleared; after that see actions.orders."""
     product = await work.unit.products.get(buy.product_id)
+    shown = {card.room_id for card in await work.unit.buys.cards(buy.id)}  # in no room before it has opened
     for _, room_id in await showings(work, buy):
-        await work.owe(news.cancelled(room_id, buy, product, reason))
+        if room_id in shown:
+            await work.owe(news.cancelled(room_id, buy, product, reason))
     for pledger in buy.pledgers():
         member = await work.unit.groups.member_by_number(*_key(pledger))
         await work.owe(Tell(member.user_id, notice(say.cancelled_for_you(product, reason))))

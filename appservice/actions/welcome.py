@@ -1,20 +1,18 @@
 """What a person is told who comes into a group, or goes; and the cards that are posted afresh for newcomers."""
 
-import json
 from dataclasses import replace
 
+from appservice.actions.cards import post_anew
 from appservice.actions.work import Work
 from appservice.domain.duration import DAY_MS
-from appservice.domain.effect import Pin, SendEvent, Tell
+from appservice.domain.effect import Tell
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import GroupBuy, Pledger, Status
 from appservice.domain.ids import GroupId
 from appservice.domain.member import Member, Role
 from appservice.domain.product import Product
-from appservice.present.card import card_content
 from appservice.present.text import notice
 from appservice.present.words import welcome as say
-from appservice.wire import message
 
 SHOWN_EVERY_MS = DAY_MS
 """Cards are posted afresh for newcomers at most once in this time."""
@@ -50,17 +48,9 @@ async def show_to_newcomers(work: Work, group_id: GroupId) -> None:
     buys = await open_buys(work, group_id)
     if group.status is not GroupStatus.OPEN or group.room_id is None or not buys:
         return
-    now = work.unit.now
-    for buy, product in buys:
-        content = card_content(buy, product, group, now)
-        for card in await work.unit.buys.cards(buy.id):
-            if card.room_id == group.room_id and card.event_id is not None:
-                await work.unit.buys.set_card_shown(buy.id, card.room_id, json.dumps(content), now)
-                await work.owe(
-                    Pin(card.room_id, None, [card.event_id]),
-                    SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id),
-                )
-    await work.unit.groups.save(replace(group, shown_at=now))
+    for buy, _ in buys:
+        await post_anew(work, buy, group)
+    await work.unit.groups.save(replace(group, shown_at=work.unit.now))
 
 
 async def open_buys(work: Work, group_id: GroupId) -> list[tuple[GroupBuy, Product]]:

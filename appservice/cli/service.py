@@ -63,8 +63,30 @@ async def _all_good(config: Config) -> bool:
     async for finding in findings(config):
         _print(config, finding)
         bad += finding.verdict is Verdict.BAD
+    if config.purchase.provider == "stripe":
+        finding = await _stripe(config)
+        _print(config, finding)
+        bad += finding.verdict is Verdict.BAD
     click.echo(f"{bad} to mend." if bad else "All is well.")
     return not bad
+
+
+async def _stripe(config: Config) -> Finding:
+    """Say whether Stripe takes our key; what it reports to us shows only when somebody pays."""
+    from appservice.payment import stripe
+    from appservice.payment.session import NotGiven
+
+    assert config.purchase.stripe is not None
+    try:
+        async with stripe.opened(config.purchase.stripe) as account:
+            await account.ask()
+    except NotGiven as error:
+        mend = "check purchase.stripe.api_key, and what the key may do: Checkout Sessions, write"
+        if not error.is_final:
+            mend = "see whether this machine reaches purchase.stripe.api_base, and try again"
+        return Finding("stripe", Verdict.BAD, f"does not let us make payment pages ({error})", mend)
+    where = f"{config.web.public_url}/stripe/webhook"
+    return Finding("stripe", Verdict.GOOD, f"takes our key; let it report to {where}")
 
 
 def _print(config: Config, finding: Finding) -> None:

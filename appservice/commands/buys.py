@@ -1,214 +1,234 @@
-"""!buy, !pledge, !withdraw."""
+"""!buy: a concierge opens a group buy, changes it, ends it, and takes it through to its handing out."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from appservice.actions import buys as action
-from appservice.actions import pledges, products
+from appservice.actions import orders, products, repeating
 from appservice.actions.work import Work
-from appservice.commands.command import Call, Command, call_example, my_groups, one_group, usage
+from appservice.commands import sharing
+from appservice.commands.choosing import AHEAD, CLEARED, LIVE, OVER, own_buy
+from appservice.commands.command import Call, Command, call_example, one_group, usage
 from appservice.commands.deadline import parse_deadline
-from appservice.domain.cause import Place
-from appservice.domain.clearing import Tier
+from appservice.commands.delivery import parse_delivery
+from appservice.commands.terms import parse_changes, parse_terms, split_product
+from appservice.domain.duration import HOUR_MS
+from appservice.domain.fulfilment import Absorb, HouseTake, Offer, Request
 from appservice.domain.group import Group
-from appservice.domain.group_buy import GroupBuy, Set, Terms, Withdraw
-from appservice.domain.ids import BuyId, EventId, GroupId
+from appservice.domain.group_buy import Advance, Cancel, Extend, GroupBuy, Improve, Shorten, Status
+from appservice.domain.ids import Number
 from appservice.domain.member import Member, Role
-from appservice.domain.money import parse_amount
 from appservice.domain.refusal import Reason, Refusal, refuse
-from appservice.present.acknowledge import answer
+from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.words import buys as say
-from appservice.wire.pledge import WholePledge, parse_whole
 
 _BUY = '!buy open "Merino throw" 10:79 25:69 until friday 18:00 (then, if wanted: cap 100, pack 5), or !buy close'
-_PLEDGE = "!pledge 3, or !pledge 2-4, or !pledge 2 max 9.00"
-_WITHDRAW = "!withdraw"
-_TIER = re.compile(r"(\d{1,7}):(\S{1,20})", re.ASCII)
-_LIMIT = re.compile(r"\b(cap|pack)\s+(\d{1,7})\b", re.IGNORECASE | re.ASCII)
+_CHANGE = "!buy change k3x9qf 10:75 25:65 cap 120"
+_MOVE = "!buy extend k3x9qf until friday 18:00"
+_REPEAT = "!buy repeat k3x9qf until friday 18:00"
+_CANCEL = "!buy cancel k3x9qf The supplier has none left"
+_HOUSE = "!buy house k3x9qf 3, or with a variant: !buy house k3x9qf 3 M"
+_DELIVER = "!buy deliver k3x9qf 17, or with variants and a rule: !buy deliver k3x9qf S 10, M 7 pro rata"
+_LONGEST_NOTE = 300
+_STEPS: Mapping[str, Status] = {
+    "ordered": Status.ORDERED,
+    "arrived": Status.ARRIVED,
+    "handing-out": Status.HANDING_OUT,
+    "done": Status.DONE,
+}
+
+_Words = list[str]
+_Run = Callable[[Work, Call, Group, Member, _Words], Awaitable[Refusal | None]]
 
 
 async def _buy(work: Work, call: Call) -> Refusal | None:
     words = call.words()
-    found = await one_group(work, call, Role.CONCIERGE, words, call_example("buy", call))
+    if words[:1] == ["share"]:
+        return await sharing.share(work, call, words[1:])
+    free_text = words[:1] and words[0].lower() in ("cancel", *_STEPS, "absorb")
+    example = call_example("buy", call)
+    found = await one_group(work, call, Role.CONCIERGE, words, example, free_text=bool(free_text))
     if isinstance(found, Refusal):
         return found
     group, member, words = found
-    match words:
-        case ["open", *rest] if rest:
-            return await _open(work, call, group, member, rest)
-        case ["close"] | ["close", _]:
-            buy_id = await one_buy(work, call, words[1] if len(words) == 2 else None, group)
-            if isinstance(buy_id, Refusal):
-                return buy_id
-            await action.close(work, member, buy_id)
-            return None
-        case _:
-            return usage(_BUY)
+    run = _WORDS.get(words[0].lower()) if words else None
+    return await run(work, call, group, member, words) if run else usage(_BUY)
 
 
-async def _open(work: Work, call: Call, group: Group, member: Member, words: list[str]) -> Refusal | None:
-    first_tier = next((n for n, word in enumerate(words) if _TIER.fullmatch(word)), None)
-    until = next((n for n, word in enumerate(words) if word.lower() == "until"), None)
-    if first_tier is None or until is None or until < first_tier:
+async def _open(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    named, offered = split_product(words[1:])
+    if not offered:
         return usage(_BUY)
-    product = await products.find(work, group.id, " ".join(words[:first_tier]), call.reply_to)
+    product = await products.find(work, group.id, " ".join(named), call.reply_to)
     if isinstance(product, Refusal):
         return product
-    tiers = _tiers(words[first_tier:until], product.currency)
-    if isinstance(tiers, Refusal):
-        return tiers
-    tail = " ".join(words[until + 1 :])
-    limits = {match[1].lower(): int(match[2]) for match in _LIMIT.finditer(tail)}
-    when = " ".join(_LIMIT.sub(" ", tail).split())
-    deadline_at = parse_deadline(when, work.cause.received_at, group.time_zone)
+    terms = parse_terms(offered, product.currency, work.cause.received_at, group.time_zone)
+    if isinstance(terms, Refusal):
+        return terms
+    buy = await action.open_buy(work, member, product, terms)
+    if isinstance(buy, Refusal):
+        return buy
+    said = say.buy_scheduled(product, buy, group) if buy.status is Status.SCHEDULED else None
+    await work.owe(answer(work.cause, said or say.buy_opened(product, terms.deadline_at, group)))
+    return None
+
+
+async def _repeat(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], (*CLEARED, *OVER), "!buy repeat")
+    if isinstance(found, Refusal):
+        return found
+    earlier, when = found
+    if len(when) < 2 or when[0].lower() != "until":
+        return usage(_REPEAT)
+    deadline_at = parse_deadline(" ".join(when[1:]), work.cause.received_at, group.time_zone)
     if isinstance(deadline_at, Refusal):
         return deadline_at
-    terms = Terms(product.currency, tiers, deadline_at, limits.get("pack", 1), limits.get("cap"))
-    opened = await action.open_buy(work, member, product, terms)
-    if isinstance(opened, Refusal):
-        return opened
+    buy = await repeating.repeat(work, member, earlier.id, deadline_at)
+    if isinstance(buy, Refusal):
+        return buy
+    product = await work.unit.products.get(buy.product_id)
     await work.owe(answer(work.cause, say.buy_opened(product, deadline_at, group)))
     return None
 
 
-def _tiers(words: Sequence[str], currency: str) -> tuple[Tier, ...] | Refusal:
-    tiers = []
-    for word in words:
-        match = _TIER.fullmatch(word)
-        if match is None:
-            return refuse(Reason.BAD_TIERS, why="format", tier=word[:40])
-        price = parse_amount(match[2], currency)
-        if price is None:
-            return refuse(Reason.BAD_AMOUNT, amount=match[2], currency=currency)
-        tiers.append(Tier(int(match[1]), price))
-    return tuple(tiers)
-
-
-async def _pledge(work: Work, call: Call) -> Refusal | None:
-    words = call.words()
-    found = await find_buy(work, call, words, call_example("pledge", call), former=words[:1] == ["0"])
+async def _change(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], AHEAD, "!buy change")
     if isinstance(found, Refusal):
         return found
-    buy, member, words = found
-    if not words:
-        return usage(_PLEDGE)
-    return await pledge_whole(work, buy, member, " ".join(words))
-
-
-async def pledge_whole(work: Work, buy: GroupBuy, member: Member, text: str) -> Refusal | None:
-    """Set a member's whole pledge to what they wrote."""
-    whole = parse_whole(text, buy.terms.currency)
-    if isinstance(whole, Refusal):
-        return whole
-    await pledges.pledge(work, buy.id, _request(work, member, whole))
+    buy, words = found
+    terms = parse_changes(words, buy.terms, work.cause.received_at, group.time_zone) if words else usage(_CHANGE)
+    if isinstance(terms, Refusal):
+        return terms
+    after = await action.change(work, member, buy.id, Improve(terms, work.cause.received_at))
+    if isinstance(after, Refusal):
+        return after
+    product = await work.unit.products.get(buy.product_id)
+    await work.owe(answer(work.cause, say.terms_changed(product, after)))
     return None
 
 
-def _request(work: Work, member: Member, whole: WholePledge) -> Set | Withdraw:
-    cause = work.cause
-    if whole.quantity == 0:
-        return Withdraw(pledges.pledger_of(member), cause.received_at)
-    return Set(
-        pledges.pledger_of(member),
-        whole.quantity,
-        whole.flex,
-        whole.max_price,
-        cause.id,
-        cause.position,
-        cause.received_at,
-    )
-
-
-async def _withdraw(work: Work, call: Call) -> Refusal | None:
-    found = await find_buy(work, call, call.words(), "!withdraw", former=True)
+async def _move(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    later = words[0].lower() == "extend"
+    found = await own_buy(work, call, group, words[1:], LIVE, f"!buy {words[0].lower()}")
     if isinstance(found, Refusal):
         return found
-    buy, member, words = found
-    if words or member.number is None:
-        return usage(_WITHDRAW)
-    await pledges.pledge(work, buy.id, Withdraw(pledges.pledger_of(member), work.cause.received_at))
+    buy, when = found
+    if when and when[0].lower() == "until":
+        when = when[1:]
+    if not when:
+        return usage(_MOVE if later else _MOVE.replace("extend", "shorten"))
+    at = work.cause.received_at
+    deadline_at = parse_deadline(" ".join(when), at, group.time_zone)
+    if isinstance(deadline_at, Refusal):
+        return deadline_at
+    after = await action.change(work, member, buy.id, Extend(deadline_at, at) if later else Shorten(deadline_at, at))
+    if isinstance(after, Refusal):
+        return after
+    product = await work.unit.products.get(buy.product_id)
+    await work.owe(answer(work.cause, say.closes_now(product, after, group)))
     return None
 
 
-async def find_buy(
-    work: Work, call: Call, words: list[str], example: str, *, former: bool = False
-) -> tuple[GroupBuy, Member, list[str]] | Refusal:
-    """Give the one buy that a member can mean: by the card replied to, by its id as the last word, or the only one.
-
-    `example` is what they typed, to which the id of one of several buys can be added. With `former`, buys of groups
-    that they have left count as well: pledges bind, so they can be withdrawn.
-    """
-    groups = await my_groups(work, call, Role.MEMBER)
-    if former:
-        groups += await work.unit.groups.former_of_person(work.cause.sender)
-    members = {group.id: member for group, member in groups}
-    replied = await buy_of_card(work, call.reply_to)
-    if replied is not None:
-        member = await _member_in(work, replied, members)
-        return (replied, member, words) if member else refuse(Reason.NOT_A_MEMBER)
-    named = await work.unit.buys.find(words[-1]) if words else None
-    member = await _member_in(work, named, members) if named else None
-    if named is not None and member is not None:
-        return named, member, words[:-1]
-    live: dict[BuyId, Member] = {}
-    for id, member in members.items():
-        for buy_id in await work.unit.buys.live_of(id):
-            live.setdefault(buy_id, member)
-    match list(live.items()):
-        case [(buy_id, member)]:
-            return await work.unit.buys.get(buy_id), member, words
-        case []:
-            return refuse(Reason.NO_BUY)
-        case _:
-            return await _which(work, list(live), example)
+async def _close(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], LIVE, "!buy close")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    if rest:
+        return refuse(Reason.NO_BUY) if len(rest) == 1 else usage(_BUY)
+    await action.close(work, member, buy.id)
+    return None
 
 
-async def _member_in(work: Work, buy: GroupBuy, members: Mapping[GroupId, Member]) -> Member | None:
-    """Give as which member somebody can take part in a buy, which may be shown in several of their groups."""
-    groups = await work.unit.buys.groups_of(buy)
-    return next((members[group_id] for group_id in groups if group_id in members), None)
+async def _cancel(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], (*AHEAD, *CLEARED), "!buy cancel")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    reason = _note(rest)
+    if not reason:
+        return usage(_CANCEL)
+    if not buy.status.is_cleared:
+        return await action.cancel(work, member, buy.id, reason)
+    return await _settle(work, buy, Cancel(reason, _number(member)), member)
 
 
-async def buy_of_card(work: Work, event_id: EventId | None) -> GroupBuy | None:
-    """Give the buy whose card an event is or was."""
-    buy_id = await work.unit.buys.shown_by(event_id) if event_id else None
-    return await work.unit.buys.get(buy_id) if buy_id else None
+async def _advance(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    step = words[0].lower()
+    found = await own_buy(work, call, group, words[1:], CLEARED, f"!buy {step}")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    return await _settle(work, buy, Advance(_STEPS[step], _number(member), _note(rest)), member)
 
 
-async def one_buy(work: Work, call: Call, named: str | None, group: Group) -> BuyId | Refusal:
-    """Give the one buy of a group that a concierge means: by id, by the card replied to, or the only open one."""
-    if named is not None:
-        buy = await work.unit.buys.find(named)
-        return buy.id if buy is not None and buy.group_id == group.id else refuse(Reason.NO_BUY)
-    replied = await buy_of_card(work, call.reply_to)
-    if replied is not None and replied.group_id == group.id:
-        return replied.id
-    match await work.unit.buys.live_of(group.id):
-        case [buy_id]:
-            return buy_id
-        case []:
-            return refuse(Reason.NO_BUY)
-        case several:
-            return await _which(work, several, "!buy close")
+async def _absorb(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], CLEARED, "!buy absorb")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    return await _settle(work, buy, Absorb(_number(member), _note(rest)), member)
 
 
-async def _which(work: Work, buy_ids: Sequence[BuyId], example: str) -> Refusal:
-    choices = []
-    for buy_id in buy_ids[:10]:
-        buy = await work.unit.buys.get(buy_id)
-        product = await work.unit.products.get(buy.product_id)
-        choices.append((product.name, buy_id, f"{example[:60]} {buy_id}"))
-    return refuse(Reason.WHICH_BUY, choices=choices)
+async def _offer(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], CLEARED, "!buy offer")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    answer_by = work.unit.now + work.config.purchase.offer_hours * HOUR_MS
+    return usage(_BUY) if rest else await _settle(work, buy, Offer(answer_by, work.unit.now, again=True), member)
 
+
+async def _house(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], CLEARED, "!buy house")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    if not rest or not rest[0].isascii() or not rest[0].isdigit() or len(rest[0]) > 6:
+        return usage(_HOUSE)
+    return await _settle(work, buy, HouseTake(int(rest[0]), _number(member), " ".join(rest[1:]) or None), member)
+
+
+async def _deliver(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
+    found = await own_buy(work, call, group, words[1:], CLEARED, "!buy deliver")
+    if isinstance(found, Refusal):
+        return found
+    buy, rest = found
+    request = parse_delivery(" ".join(rest), buy.terms.variants, _number(member))
+    return usage(_DELIVER) if request is None else await _settle(work, buy, request, member)
+
+
+async def _settle(work: Work, buy: GroupBuy, request: Request, member: Member) -> Refusal | None:
+    refusal = await orders.carry_out(work, buy.id, request, member.number)
+    if refusal is None:
+        await work.owe(*acknowledge(work.cause))
+    return refusal
+
+
+def _number(member: Member) -> Number:
+    if member.number is None:
+        raise LookupError("a concierge has joined and has a number")
+    return member.number
+
+
+def _note(words: _Words) -> str:
+    return " ".join(" ".join(words).split())[:_LONGEST_NOTE]
+
+
+_WORDS: Mapping[str, _Run] = {
+    "open": _open,
+    "repeat": _repeat,
+    "change": _change,
+    "extend": _move,
+    "shorten": _move,
+    "close": _close,
+    "cancel": _cancel,
+    **dict.fromkeys(_STEPS, _advance),
+    "absorb": _absorb,
+    "offer": _offer,
+    "house": _house,
+    "deliver": _deliver,
+}
 
 COMMANDS = (
-    Command("buy", _BUY, "open a group buy, or close it before its deadline", Role.CONCIERGE, _buy),
-    Command(
-        "pledge", _PLEDGE, "say how many you take in all; 0 takes it back", Role.MEMBER, _pledge,
-        frozenset({Place.GROUP, Place.DIRECT}),
-    ),
-    Command(
-        "withdraw", _WITHDRAW, "take your pledge back", Role.MEMBER, _withdraw,
-        frozenset({Place.GROUP, Place.DIRECT}),
-    ),
-)  # fmt: skip
+    Command("buy", _BUY, "open a group buy, change it, or take it through to its handing out", Role.CONCIERGE, _buy),
+)

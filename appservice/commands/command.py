@@ -39,7 +39,8 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Command:
     """One thing that people can type. `role` is the least that a person must be; `usage` shows examples.
-    `while_closing`: it works in a group that is being closed, too."""
+    `while_closing`: it works in a group that is being closed, too. `shows_pledge`: whoever reads it knows that its
+    author takes part in a group buy."""
 
     name: str
     usage: str
@@ -49,6 +50,7 @@ class Command:
     places: frozenset[Place] = EVERYWHERE
     for_listed_owners: bool = False
     while_closing: bool = False
+    shows_pledge: bool = False
 
 
 _OPEN = (GroupStatus.OPEN,)

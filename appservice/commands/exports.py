@@ -55,7 +55,7 @@ async def _one_buy(work: Work, call: Call, group: Group, kind: str, named: str |
 
 async def _cleared(work: Work, group: Group, statuses: tuple[Status, ...], kind: str) -> list[tuple[str, str, str]]:
     """Give the group's own buys that have orders, newest first: product, id, and how to export it."""
-    found = []
+    found: list[tuple[str, str, str]] = []
     for buy_id in await work.unit.buys.shown_in(group.id, statuses):
         buy = await work.unit.buys.get(buy_id)
         if buy.group_id == group.id and await work.unit.orders.get(buy) is not None:

@@ -10,6 +10,7 @@ from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.domain.text import clean_name
 
 _CREATE = '!group create "Name" or !group create "Name" cap 50'
+_GROUP = f"{_CREATE}; its owner: !group pledges private, or !group pledges open"
 _CAP = "!cap 150"
 _CONCIERGE = "!concierge add @ben:example.org, or !concierge remove @ben:example.org"
 _HAND_OVER = "!handover @ben:example.org"
@@ -17,6 +18,8 @@ LEAST_CAP = 2
 
 
 async def _group(work: Work, call: Call) -> Refusal | None:
+    if call.words()[:1] == ["pledges"]:
+        return await _pledges(work, call)
     if work.cause.sender not in work.config.groups.owners:
         return refuse(Reason.OWNERS_ONLY)
     words = call.words()
@@ -27,7 +30,7 @@ async def _group(work: Work, call: Call) -> Refusal | None:
         case ["create", raw_name, "cap", digits]:
             cap = _number(digits)
         case _:
-            return usage(_CREATE)
+            return usage(_GROUP)
     name = clean_name(raw_name)
     if name is None:
         return refuse(Reason.BAD_NAME)
@@ -35,6 +38,19 @@ async def _group(work: Work, call: Call) -> Refusal | None:
         return refuse(Reason.BAD_CAP, most=work.config.groups.max_cap)
     await action.create(work, action.CreateGroup(name, cap))
     return None
+
+
+async def _pledges(work: Work, call: Call) -> Refusal | None:
+    found = await one_group(work, call, Role.OWNER, call.words(), call_example("group", call))
+    if isinstance(found, Refusal):
+        return found
+    group, _, words = found
+    match words[1:]:
+        case ["private" | "open" as how]:
+            await action.set_pledges(work, group.id, private=how == "private")
+            return None
+        case _:
+            return usage(_GROUP)
 
 
 async def _cap(work: Work, call: Call) -> Refusal | None:
@@ -89,7 +105,7 @@ def _number(digits: str) -> int:
 
 COMMANDS = (
     Command(
-        "group", _CREATE, "make a group with its desk", Role.STRANGER, _group,
+        "group", _GROUP, "make a group with its desk, or say how one pledges there", Role.OWNER, _group,
         frozenset({Place.DIRECT}), for_listed_owners=True,
     ),
     Command("cap", _CAP, "say how many people the group takes", Role.OWNER, _cap, PRIVATE),

@@ -36,4 +36,5 @@ def _highest(groups: Sequence[tuple[Group, Member]]) -> Role:
 
 
 def _may(command: Command, role: Role, listed: bool) -> bool:
-    return listed if command.for_listed_owners else role >= command.role
+    may = role >= command.role
+    return listed or (may and command.role is not Role.STRANGER) if command.for_listed_owners else may

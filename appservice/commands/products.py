@@ -1,8 +1,10 @@
 """!product."""
 
 from appservice.actions import products as action
+from appservice.actions import recommending
 from appservice.actions.work import Work
 from appservice.commands.command import Call, Command, call_example, one_group, usage
+from appservice.domain.group import Group
 from appservice.domain.member import Role
 from appservice.domain.money import parse_amount
 from appservice.domain.product import parse_link, parse_sku
@@ -11,7 +13,7 @@ from appservice.domain.text import clean_name
 
 _PRODUCT = (
     '!product add "Merino throw" 89.00 https://shop.example/throw (as a reply to a picture, if there is one; '
-    "sku THROW-1 at the end sets the SKU)"
+    "sku THROW-1 at the end sets the SKU), or !product history merino-throw"
 )
 
 
@@ -22,6 +24,8 @@ async def _product(work: Work, call: Call) -> Refusal | None:
     group, member, words = found
     sku = None
     match words:
+        case ["history", *rest]:
+            return await _history(work, call, group, " ".join(rest))
         case ["add", raw_name, amount, raw_link]:
             pass
         case ["add", raw_name, amount, raw_link, "sku", raw_sku]:
@@ -40,4 +44,14 @@ async def _product(work: Work, call: Call) -> Refusal | None:
     return await action.add(work, member, action.AddProduct(name, price, link, sku, call.reply_to))
 
 
-COMMANDS = (Command("product", _PRODUCT, "post a product", Role.CONCIERGE, _product),)
+async def _history(work: Work, call: Call, group: Group, name: str) -> Refusal | None:
+    if not name and call.reply_to is None:
+        return usage(_PRODUCT)
+    product = await action.find(work, group.id, name, call.reply_to)
+    if isinstance(product, Refusal):
+        return product
+    await recommending.tell_history(work, group, product)
+    return None
+
+
+COMMANDS = (Command("product", _PRODUCT, "post a product, or see what came of it", Role.CONCIERGE, _product),)

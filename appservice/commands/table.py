@@ -4,8 +4,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 
+from appservice.actions.pledges import removed_as_private
 from appservice.actions.work import Work
-from appservice.commands import adoption, aliases, buys, farewell, groups, guarding, products, vouching
+from appservice.commands import (
+    adoption,
+    aliases,
+    buys,
+    exports,
+    farewell,
+    groups,
+    guarding,
+    orders,
+    pledges,
+    products,
+    recommendations,
+    vouching,
+)
 from appservice.commands.command import Call, Command
 from appservice.commands.help import help_command
 from appservice.domain.cause import Place
@@ -15,14 +29,21 @@ from appservice.domain.refusal import Reason, refuse
 
 _OTHERS = (
     *groups.COMMANDS, *adoption.COMMANDS, *vouching.COMMANDS, *aliases.COMMANDS, *products.COMMANDS, *buys.COMMANDS,
-    *farewell.COMMANDS, *guarding.COMMANDS,
+    *recommendations.COMMANDS,
+    *pledges.COMMANDS, *orders.COMMANDS,
+    *exports.COMMANDS, *farewell.COMMANDS, *guarding.COMMANDS,
 )  # fmt: skip
+_SURE = 0.8
+"""How close a mistyped word has to be to a command for that to be meant."""
 TABLE: Mapping[str, Command] = {command.name: command for command in (*_OTHERS, help_command(_OTHERS))}
 
 
 async def run(work: Work, name: str, call: Call) -> None:
     """Run the command of that name; a refusal is told to the person in private."""
     command = TABLE.get(name.lower())
+    sure = get_close_matches(name.lower(), TABLE, n=1, cutoff=_SURE)
+    if any(TABLE[meant].shows_pledge for meant in sure) and await removed_as_private(work):
+        return
     if command is None:
         close = get_close_matches(name.lower(), TABLE, n=1)
         if close or call.place is not Place.GROUP:  # other bots in the group have commands too

@@ -159,7 +159,7 @@ def _time(option: _Option) -> int | Refusal:
         before = text[: text.index(str(stray))]
         if not isinstance(parse_deadline(before, option.received_at, option.time_zone), Refusal):
             return _unknown(str(stray))  # what follows a whole time was meant as something else
-    return refuse(Reason.BAD_DEADLINE, opening=opening, **at.details)
+    return replace(at, details={**at.details, "opening": opening})
 
 
 def _number(option: _Option) -> int | Refusal:

@@ -246,13 +246,24 @@ class Unlist:
         return f"read {self.room_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class EndCheckout:
+    """End a session at Stripe, so that nobody pays there what is not owed any more."""
+
+    session_id: str
+
+    @property
+    def lane(self) -> str:
+        return f"stripe {self.session_id}"
+
+
 Effect = (
-    SendEvent | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite | Kick | Join | Leave
-    | ReadEvent | Inspect | Unlist
+    SendEvent | SendFile | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite | Kick | Join
+    | Leave | ReadEvent | Inspect | Unlist | EndCheckout
 )  # fmt: skip
 EFFECTS: tuple[type[Effect], ...] = (
-    SendEvent, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick, Join, Leave,
-    ReadEvent, Inspect, Unlist,
+    SendEvent, SendFile, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick, Join, Leave,
+    ReadEvent, Inspect, Unlist, EndCheckout,
 )  # fmt: skip
 DIRECT_EFFECTS = (Tell, TellFile, TellCode)
 """What is said in a person's direct room, and waits until they are in it."""

@@ -22,7 +22,8 @@ class Group:
     """A group as the database has it; `room_id` and `desk_id` are known once the rooms exist.
 
     `bot_power` is the bot's power level in an adopted room, None in one that it has created. `kept` has the content of
-    policy events as it was at adoption, by type. `shown_at` (ms) is when the cards were last posted for newcomers.
+    policy events as it was at adoption, by type. `shown_at` (ms) is when the cards were last posted for newcomers. With
+    `private_pledges` one pledges by direct message only.
     """
 
     id: GroupId
@@ -38,6 +39,7 @@ class Group:
     bot_power: int | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)
     shown_at: int = 0
+    private_pledges: bool = False
 
     def with_rooms(self, *, room_id: RoomId | None = None, desk_id: RoomId | None = None) -> "Group":
         """Give the group with a room that now exists; open once it has both."""

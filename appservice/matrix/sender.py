@@ -8,6 +8,7 @@ from appservice.domain.effect import (
     CODE,
     CreateRoom,
     Effect,
+    EndCheckout,
     Inspect,
     Invite,
     Join,
@@ -44,18 +45,25 @@ _STAYS = (400, 403, 404)
 DirectRoomOf = Callable[[str], Awaitable[RoomId | None]]
 KnownRooms = Callable[[], Awaitable[set[str]]]
 CodeOf = Callable[[str], str]
+End = Callable[[str], Awaitable[None]]
 
 
 class Sender:
     """Carries out one effect at a time; what comes back is the answer that re-enters as an arrival."""
 
     def __init__(
-        self, homeserver: Homeserver, direct_room_of: DirectRoomOf, known_rooms: KnownRooms, code_of: CodeOf
+        self,
+        homeserver: Homeserver,
+        direct_room_of: DirectRoomOf,
+        known_rooms: KnownRooms,
+        code_of: CodeOf,
+        end_checkout: End,
     ) -> None:
         self._homeserver = homeserver
         self._direct_room_of = direct_room_of
         self._known_rooms = known_rooms
         self._code_of = code_of
+        self._end_checkout = end_checkout
 
     async def perform(self, effect: Effect, id: str) -> Outcome:
         """Carry out an effect; `id` is the Matrix transaction id. Raises HomeserverError."""
@@ -102,6 +110,9 @@ class Sender:
                 return await self._inspect(room_id, asked_at, join)
             case Unlist(room_id, aliases):
                 return await self._unlist(room_id, aliases)
+            case EndCheckout(session_id):
+                await self._end_checkout(session_id)
+                return {}
             case _:
                 assert_never(effect)
 

@@ -91,3 +91,8 @@ def _kind(name: object, thing: Mapping[str, Any]) -> Kind | None:
             return None
         return Kind.PAID if thing.get("payment_status") == "paid" else Kind.UNDER_WAY
     return _KINDS.get(str(name))
+
+
+def from_json(content: Mapping[str, Any]) -> Report:
+    """Give a report as it was journaled."""
+    return Report(**{**content, "kind": Kind(content["kind"])})

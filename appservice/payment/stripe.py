@@ -1,7 +1,6 @@
 """Stripe's SDK behind what we need of it: a session to pay in, and whether a report is really Stripe's."""
 
 import json
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,6 @@ from appservice.payment.units import to_stripe
 
 if TYPE_CHECKING:
     from stripe.params.checkout import SessionCreateParams
-
-log = logging.getLogger("coterie.stripe")
 
 PATIENCE_S = 8
 TRIES = 2
@@ -129,5 +126,4 @@ def _not_given(error: stripe.StripeError) -> NotGiven:
     """Give an error without Stripe's own words, which quote what was sent."""
     why = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}".strip()
     passes = (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError)
-    log.warning("Stripe gave no session: %s", why)
     return NotGiven(why, may_exist=isinstance(error, stripe.APIConnectionError), is_final=not isinstance(error, passes))

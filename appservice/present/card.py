@@ -8,8 +8,10 @@ from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Status
 from appservice.domain.ids import RoomId
 from appservice.domain.product import Picture, Product
+from appservice.domain.recommendation import NO_PRAISE, Praise
 from appservice.present.amounts import bar, moment, money, percent, time_left
 from appservice.present.text import Text, esc, notice
+from appservice.present.words.recommendations import praise_line
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import message
 from appservice.wire import product as wire_product
@@ -46,20 +48,24 @@ def picture_event(room_id: RoomId, picture: Picture, name: str) -> SendEvent:
     return SendEvent(room_id, message.TYPE, content)
 
 
-def card_content(buy: GroupBuy, product: Product, group: Group, now: int) -> dict[str, Any]:
+def card_content(
+    buy: GroupBuy, product: Product, group: Group, now: int, praise: Praise = NO_PRAISE
+) -> dict[str, Any]:
     """Give the content of the buy's card as of now. No member's name is on it."""
     clearing = buy.clearing()
     key = {wire_buy.TYPE: wire_buy.format_card(buy, product, clearing)}
-    return notice(_card_text(buy, product, group, clearing, now), key)
+    return notice(_card_text(buy, product, group, clearing, now, praise), key)
 
 
-def _card_text(buy: GroupBuy, product: Product, group: Group, clearing: Clearing | None, now: int) -> Text:
+def _card_text(
+    buy: GroupBuy, product: Product, group: Group, clearing: Clearing | None, now: int, praise: Praise
+) -> Text:
     title = f"Group buy: {product.name}"
     price = _price_line(buy, group, clearing)
     progress = _progress(buy, group, clearing)
-    terms = [_tiers_line(buy, group), *_conditions(buy, group)]
+    terms = [_tiers_line(buy, group), *_conditions(buy, group), *praise_line(praise)]
     ending = _ending(buy, group, now)
-    how = [_how_to_join(buy)] if buy.status is Status.OPEN else []
+    how = [_how_to_join(buy, group)] if buy.status is Status.OPEN else []
     lines = [title, price, *progress, *terms, ending, *how, product.link]
     html = [f"<strong>{esc(title)}</strong>", f"<strong>{esc(price)}</strong>"]
     html += [f"<code>{esc(progress[0])}</code> {esc(progress[1])}"] if progress else []
@@ -139,9 +145,11 @@ def _conditions(buy: GroupBuy, group: Group) -> list[str]:
     ]
 
 
-def _how_to_join(buy: GroupBuy) -> str:
+def _how_to_join(buy: GroupBuy, group: Group) -> str:
     variants = buy.terms.variants
     how = f"reply with a number and a variant, like +2 {variants[0]}" if variants else _HOW
+    if group.private_pledges:  # nobody sees who takes part
+        how = f"pledge by direct message to me: !pledge 2{f' {variants[0]}' if variants else ''} {buy.id}"
     return f"To join: {how}. Free to withdraw until it closes."
 
 

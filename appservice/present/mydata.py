@@ -10,7 +10,7 @@ from typing import Any
 from appservice.domain.group import Group
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.money import to_decimal
-from appservice.store.personal import Asked, Booked, Ordered, PledgedUnits, Said
+from appservice.store.personal import Asked, Booked, Ordered, PledgedUnits, Recommended, Said
 
 FILE_NAME = "mydata.json"
 MIMETYPE = "application/json"
@@ -38,6 +38,8 @@ class InGroup:
     codes_expire_at: Sequence[int] = ()
     pledged: Sequence[PledgedUnits] = ()
     ordered: Sequence[Ordered] = ()
+    recommended: Sequence[Recommended] = ()
+    liked: Sequence[str] = ()
     booked: Sequence[Booked] = ()
     said: Sequence[Said] = ()
 
@@ -92,6 +94,10 @@ def _in_group(part: InGroup) -> Mapping[str, Any]:
         "invitation_codes": [{"expires_at": _time(at)} for at in part.codes_expire_at],
         "pledges": [_pledged(pledged) for pledged in part.pledged],
         "orders": [_ordered(ordered) for ordered in part.ordered],
+        "recommendations": [
+            {"at": _time(one.at), "product": one.product, "why": one.why} for one in part.recommended
+        ],
+        "likes": list(part.liked),
         "ledger": [_booked(booked) for booked in part.booked],
         "told_once": [_said(said) for said in part.said],
     }

@@ -57,9 +57,10 @@ def cancelled(room_id: RoomId, buy: GroupBuy, product: Product, reason: str) -> 
 
 
 def succeeded(room_id: RoomId, buy: GroupBuy, product: Product, group: Group, fact: Succeeded) -> SendEvent:
-    """Give the result message; its key lets anyone find their own line and add up the rest."""
+    """Give the result message; its key lets anyone find their own line and add up the rest, unless pledges are private
+    in that group."""
     price = money(fact.clearing.unit_price, buy.terms.currency, group.locale)
-    lines = sorted((order.line_id, order.units) for order in fact.orders)
+    lines = None if group.private_pledges else sorted((order.line_id, order.units) for order in fact.orders)
     key = {wire_buy.TYPE: wire_buy.format_result(buy, lines, fact.clearing.unit_price)}
     text = (
         f"{product.name}: closed with {_units(fact.clearing.total)} at {price} each. "
@@ -77,15 +78,17 @@ def failed(room_id: RoomId, buy: GroupBuy, product: Product) -> SendEvent:
 
 
 def receipt(
-    member: Member, buy: GroupBuy, product: Product, group: Group, order: Order, pledged: int, link: str
-) -> Tell:
+    member: Member, buy: GroupBuy, product: Product, group: Group, order: Order, pledged: int, link: str,
+    *, reminder: bool = False,
+) -> Tell:  # fmt: skip
     """Give the direct message that says what one member owes, until when and where to pay it."""
     user_id, alias = member.user_id, member.alias
-    title = f"Receipt: {product.name}"
+    title = f"{'Not paid yet' if reminder else 'Receipt'}: {product.name}"
     sums = bill(buy, group, order)
     fewer = f" ({order.units} of your {pledged}: the rest found no place)" if order.units < pledged else ""
     until = f"Pay by {moment(order.pay_by, group)}"
-    small = f"Order {order.id} of {alias} in “{group.name}”; line {order.line_id} of the published result."
+    line = "" if group.private_pledges else f"; line {order.line_id} of the published result"
+    small = f"Order {order.id} of {alias} in “{group.name}”{line}."
     lines = [*sums[:-1], sums[-1] + fewer]
     text = Text(
         "\n".join([title, *lines, f"{until}: {link}", small]),
@@ -144,16 +147,19 @@ def desk_summary(
     fact: Succeeded,
     names: Mapping[Pledger, str],
 ) -> SendEvent:
-    """Give the list of orders for the concierges, by what each is called towards them."""
-    total = money(sum(order.total for order in fact.orders), buy.terms.currency, group.locale)
-    orders = "1 order" if len(fact.orders) == 1 else f"{len(fact.orders)} orders"
-    head = f"{product.name} ({buy.id}) closed: {_units(fact.clearing.total)}, {orders}, {total}."
+    """Give the list of orders for the concierges, by what each is called towards them; of those only who is."""
+    known = [order for order in fact.orders if order.pledger in names]
+    total = money(sum(order.total for order in known), buy.terms.currency, group.locale)
+    orders = "1 order" if len(known) == 1 else f"{len(known)} orders"
+    head = f"{product.name} ({buy.id}) closed: {_units(sum(order.units for order in known))}, {orders}, {total}."
     rows = []
-    for order in fact.orders:
+    for order in known:
         owed = money(order.total, buy.terms.currency, group.locale)
         rows.append(f"{names[order.pledger]}: {by_variant(order.by_variant)}, {owed}")
     rows += [
-        f"{names[pledger]}: not in" for pledger, units in units_by_pledger(buy, fact.clearing).items() if not units
+        f"{names[pledger]}: not in"
+        for pledger, units in units_by_pledger(buy, fact.clearing).items()
+        if not units and pledger in names
     ]
     text = Text(
         "\n".join([head, *rows]),

@@ -3,10 +3,12 @@
 `wanted` says what is written down; `arrivals`, `answers` and `dues` have one table each.
 """
 
+from appservice.actions import reports
 from appservice.actions.work import Work
 from appservice.config import Config
 from appservice.domain.cause import Cause, Place, Way
 from appservice.matrix.intake import MALFORMED
+from appservice.payment import report
 from appservice.routes.answers import ANSWERS
 from appservice.routes.arrivals import ROUTES
 from appservice.routes.dues import PRUNE, PRUNE_EVERY_MS, TIMERS
@@ -15,7 +17,7 @@ from appservice.store.inbox import Arrival
 from appservice.store.rooms import RoomKind
 from appservice.store.timers import Timer
 from appservice.store.unit import Unit, fresh_id
-from appservice.wire import message, reaction, redaction
+from appservice.wire import message, pledge_event, reaction, redaction
 from appservice.wire.event import parse_event
 
 __all__ = [
@@ -27,7 +29,12 @@ ANSWER = "coterie.answer."
 DIRECT_LOST = "direct_lost"
 """The answer to whatever could not be said in a person's direct room, as the bot may not speak there."""
 _PLACES = {RoomKind.GROUP: Place.GROUP, RoomKind.DESK: Place.DESK, RoomKind.DIRECT: Place.DIRECT}
-_WAYS = {message.TYPE: Way.MESSAGE, reaction.TYPE: Way.REACTION, redaction.TYPE: Way.REDACTION}
+_WAYS = {
+    message.TYPE: Way.MESSAGE,
+    pledge_event.TYPE: Way.MESSAGE,
+    reaction.TYPE: Way.REACTION,
+    redaction.TYPE: Way.REDACTION,
+}
 
 
 class Malformed(Exception):
@@ -36,6 +43,10 @@ class Malformed(Exception):
 
 async def handle(unit: Unit, config: Config, arrival: Arrival) -> None:
     """Act on one arrival inside a unit."""
+    if arrival.type == report.TYPE:
+        work = Work(unit, config, Cause(arrival.id, arrival.received_at, arrival.seq))
+        await reports.heard(work, report.from_json(arrival.content))
+        return
     if arrival.type.startswith(ANSWER):
         work = Work(unit, config, Cause(arrival.id, arrival.received_at, arrival.seq))
         await ANSWERS[arrival.type.removeprefix(ANSWER)](work, arrival.content)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from appservice.actions import adoption, cards, deciding, directs, groups, inspection, products, seats
+from appservice.actions import adoption, cards, deciding, directs, exporting, groups, inspection, products, seats
 from appservice.actions.work import Work
 from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, UserId
 from appservice.routes.arrivals import ROUTES
@@ -129,6 +129,12 @@ async def _on_unlisted(work: Work, answer: Answer) -> None:
         await inspection.unlisted(work, GroupId(answer["subject"]), RoomId(answer["room_id"]), answer)
 
 
+async def _on_export(work: Work, answer: Answer) -> None:
+    group_id, _, name = str(answer["subject"]).partition(" ")
+    if "error" in answer:
+        await exporting.not_uploaded(work, GroupId(group_id), name, answer["error"])
+
+
 ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "group_room": _on_group_room,
     "desk_room": _on_desk_room,
@@ -147,4 +153,5 @@ ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "addresses": _on_addresses,
     "inspected": _on_inspected,
     "unlisted": _on_unlisted,
+    "export": _on_export,
 }

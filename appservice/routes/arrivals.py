@@ -2,25 +2,39 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from appservice.actions import adoption, buys, cards, deciding, directs, guarding, pledges, seats, vouching
+from appservice.actions import (
+    adoption,
+    buys,
+    cards,
+    deciding,
+    directs,
+    guarding,
+    outages,
+    pledges,
+    recommending,
+    seats,
+    vouching,
+)
 from appservice.actions.work import Work
 from appservice.commands import table
-from appservice.commands.buys import buy_of_card, find_buy
+from appservice.commands.choosing import buy_of_card, find_buy
 from appservice.commands.command import Call
 from appservice.domain.code import parse_code
 from appservice.domain.group_buy import Add, GroupBuy
 from appservice.domain.guarding import GUARDED
 from appservice.domain.ids import GroupId, RoomId, UserId
 from appservice.domain.member import Member, Presence
+from appservice.domain.recommendation import LIKES
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.store.rooms import Room, RoomKind
 from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
-from appservice.wire import membership, message, reaction, redaction
+from appservice.wire import membership, message, pledge_event, reaction, redaction, started
 from appservice.wire.event import Event
 from appservice.wire.membership import Membership, parse_membership
 from appservice.wire.message import Message, parse_message
 from appservice.wire.pledge import is_pledge_button, looks_like_pledge, parse_more
+from appservice.wire.pledge_event import parse_pledge_event, parse_replaced
 from appservice.wire.reaction import parse_reaction
 
 
@@ -44,8 +58,9 @@ async def _on_message(work: Work, event: Event, room: Room | None) -> None:
 
 async def _on_words(work: Work, room: Room, typed: Message) -> None:
     """Read what is no command: a pledge by reply to a card, or a pledge by direct message."""
-    is_pledge = looks_like_pledge(typed.body)
-    buy = await buy_of_card(work, typed.reply_to) if is_pledge else None
+    replied = await buy_of_card(work, typed.reply_to)
+    is_pledge = looks_like_pledge(typed.body, replied.terms.variants if replied else ())
+    buy = replied if is_pledge else None
     if buy is not None:
         await _pledge_more(work, room, buy, typed.body)
     elif room.kind is RoomKind.DIRECT:
@@ -78,39 +93,69 @@ async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
             approved = reacted.key == vouching.YES
             await deciding.decide(work, GroupId(room.subject), reacted.event_id, approved=approved)
         return
+    if reacted is not None and reacted.key in LIKES:
+        await recommending.like(work, reacted.event_id)
+        return
     buy = await buy_of_card(work, reacted.event_id) if reacted and is_pledge_button(reacted.key) else None
     if reacted is not None and buy is not None and room is not None:
         await _pledge_more(work, room, buy, reacted.key)
 
 
 async def _pledge_more(work: Work, room: Room, buy: GroupBuy, text: str) -> None:
+    if await pledges.removed_as_private(work):
+        return
     member = await _member_here(work, room, buy)
     if member is None:
         await work.refuse(refuse(Reason.NOT_A_MEMBER))
         return
-    more = parse_more(text)
+    more = parse_more(text, buy.terms.variants)
     if isinstance(more, Refusal):
         await work.refuse(more)
         return
-    cause = work.cause
-    await pledges.pledge(
-        work, buy.id, Add(pledges.pledger_of(member), more.units, cause.id, cause.position, cause.received_at)
-    )
+    cause, own = work.cause, pledges.pledger_of(member)
+    request = Add(own, more.units, cause.id, cause.position, cause.received_at, more.variant)
+    await pledges.pledge(work, buy.id, request)
 
 
-async def _member_here(work: Work, room: Room, buy: GroupBuy) -> Member | None:
-    """Give as which member the sender pledges: that of the group in which they did, or of the first that shows it."""
+async def _on_pledge_event(work: Work, event: Event, room: Room | None) -> None:
+    if room is None or not event.content:  # it was removed before it came
+        return
+    if await pledges.removed_as_private(work):
+        return
+    if room.kind is RoomKind.DIRECT and room.subject == event.sender:
+        await directs.heard(work, event.sender, event.room_id)
+    replaced = parse_replaced(event.content)
+    asked = parse_pledge_event(event.content)
+    if replaced is not None:
+        await pledges.edited(work, replaced)
+    elif isinstance(asked, Refusal):
+        await work.refuse(asked)
+    else:
+        buy = await work.unit.buys.find(asked.buy_id)
+        member = await _member_here(work, room, buy, former=pledges.takes_back(asked.wish)) if buy else None
+        if buy is None or member is None:  # both alike: whose buys there are elsewhere is nobody's business
+            await work.refuse(refuse(Reason.NO_BUY))
+        else:
+            await pledges.pledge(work, buy.id, pledges.request_for(work, member, asked.wish))
+
+
+async def _member_here(work: Work, room: Room, buy: GroupBuy, *, former: bool = False) -> Member | None:
+    """Give as which member the sender pledges: that of the group in which they did, or of the first that shows it.
+    With `former`, who has left counts as well: pledges bind, so they can be withdrawn."""
     shown_in = await work.unit.buys.groups_of(buy)
     here = [group_id for group_id in shown_in if room.kind is RoomKind.GROUP and group_id == room.subject]
     for group_id in here or shown_in:
         member = await work.unit.groups.member(group_id, work.cause.sender)
-        if member is not None and member.presence is Presence.JOINED and member.number is not None:
+        is_in = member is not None and (former or member.presence is Presence.JOINED)
+        if member is not None and is_in and member.number is not None:
             return member
     return None
 
 
 async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
     if event.redacts is None or await deciding.line_removed(work, event.redacts):
+        return
+    if await recommending.taken_back(work, event.redacts):
         return
     if not await cards.card_removed(work, event.redacts):
         await pledges.taken_back(work, event.redacts)
@@ -169,6 +214,10 @@ async def _on_buy_state(work: Work, event: Event, room: Room | None) -> None:
         await buys.restore_state(work, event.state_key)
 
 
+async def _on_started(work: Work, event: Event, room: Room | None) -> None:
+    await outages.came_back(work, started.parse_started(event.content))
+
+
 async def _on_policy(work: Work, event: Event, room: Room | None) -> None:
     if event.state_key is not None and room is not None and room.kind is not RoomKind.DIRECT:
         await guarding.changed(work, GroupId(room.subject), event)
@@ -183,9 +232,11 @@ POLICY = (*GUARDED, wire_group.TYPE)
 """State that the service guards in a group's room and its desk."""
 ROUTES: Mapping[str, Callable[[Work, Event, Room | None], Awaitable[None]]] = {
     message.TYPE: _on_message,
+    pledge_event.TYPE: _on_pledge_event,
     reaction.TYPE: _on_reaction,
     redaction.TYPE: _on_redaction,
     membership.TYPE: _on_membership,
     wire_buy.TYPE: _on_buy_state,
+    started.TYPE: _on_started,
     **dict.fromkeys(POLICY, _on_policy),
 }

@@ -11,6 +11,7 @@ from appservice.actions import (
     farewell,
     forgetting,
     inspection,
+    orders,
     seats,
     vouching,
     welcome,
@@ -26,6 +27,10 @@ async def _on_opening(work: Work, subject: str) -> None:
 
 async def _on_deadline(work: Work, subject: str) -> None:
     await buys.settle(work, BuyId(subject))
+
+
+async def _on_collect_due(work: Work, subject: str) -> None:
+    await orders.collect(work, BuyId(subject))
 
 
 async def _on_hour(work: Work, subject: str) -> None:
@@ -94,7 +99,7 @@ async def _on_prune(work: Work, subject: str) -> None:
     await work.unit.outbox.prune(work.unit.now)
     await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
     await work.unit.told.prune(directs.ASKED, work.unit.now - HOUR_MS)
-    for beginning in ("early", "over the cap", "unreached"):  # the others are said once for all
+    for beginning in ("early", "over the cap", "reminded", "unreached"):  # the others are said once for all
         await work.unit.told.prune(beginning, work.unit.now - 30 * DAY_MS)
     await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
 
@@ -102,6 +107,7 @@ async def _on_prune(work: Work, subject: str) -> None:
 TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
     "open": _on_opening,
     "deadline": _on_deadline,
+    "collect": _on_collect_due,
     "hour": _on_hour,
     "card": _on_card_due,
     "state": _on_state_due,

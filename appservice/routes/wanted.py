@@ -3,10 +3,11 @@
 from appservice.actions import vouching
 from appservice.actions.guarding import can_redact
 from appservice.config import Config
+from appservice.domain.recommendation import LIKES
 from appservice.routes.arrivals import POLICY, ROUTES
 from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import Unit
-from appservice.wire import membership, message, reaction, redaction
+from appservice.wire import membership, message, reaction, redaction, started
 from appservice.wire.event import Event
 from appservice.wire.message import Message, parse_message
 from appservice.wire.pledge import is_pledge_button, looks_like_pledge
@@ -18,6 +19,9 @@ async def wanted(unit: Unit, config: Config, events: list[Event]) -> set[str]:
     found: set[str] = set()
     rooms: dict[str, Room | None] = {}
     for event in events:
+        if event.type == started.TYPE:
+            found |= {event.event_id} if event.sender == config.bot_mxid else set()
+            continue
         if event.type not in ROUTES or (event.sender == config.bot_mxid and event.type != membership.TYPE):
             continue
         if event.room_id not in rooms:
@@ -42,9 +46,11 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
             if typed.edits is not None:
                 known = typed.edits in before or bool(await unit.inbox.known([typed.edits]))
                 return known or typed.body.startswith("!")
-            return room.kind is RoomKind.DIRECT or _is_addressed(typed)
+            return room.kind is RoomKind.DIRECT or await _is_addressed(unit, typed)
         case reaction.TYPE:
             reacted = parse_reaction(event.content)
+            if reacted is not None and reacted.key in LIKES:
+                return await _is_card(unit, reacted.event_id)
             decides = reacted is not None and room.kind is RoomKind.DESK and reacted.key in (vouching.YES, vouching.NO)
             return decides or (reacted is not None and is_pledge_button(reacted.key))
         case redaction.TYPE:
@@ -54,6 +60,8 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
             known = redacts in before or bool(await unit.inbox.known([redacts]))
             if known or await unit.buys.card_by_event(redacts) is not None:
                 return True
+            if await unit.recommendations.by_event(redacts) is not None:
+                return True
             if room.kind is RoomKind.DESK and await unit.vouches.by_event(redacts) is not None:
                 return True
             return room.kind is not RoomKind.DIRECT and await can_redact(unit, config, room.subject, event.sender)
@@ -61,5 +69,15 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
             return True
 
 
-def _is_addressed(typed: Message) -> bool:
-    return typed.body.startswith("!") or (typed.reply_to is not None and looks_like_pledge(typed.body))
+async def _is_card(unit: Unit, event_id: str) -> bool:
+    return await unit.buys.shown_by(event_id) is not None or await unit.products.by_event(event_id) is not None
+
+
+async def _is_addressed(unit: Unit, typed: Message) -> bool:
+    if typed.body.startswith("!"):
+        return True
+    if typed.reply_to is None:
+        return False
+    buy_id = await unit.buys.shown_by(typed.reply_to)
+    variants = (await unit.buys.get(buy_id)).terms.variants if buy_id else ()
+    return looks_like_pledge(typed.body, variants)

@@ -65,6 +65,20 @@ class Buys:
         )
         return [BuyId(row["id"]) for row in rows]
 
+    async def overdue(self, now: int) -> list[BuyId]:
+        """Give the ids of the open buys whose deadline has come."""
+        rows = await self._connection.fetch(
+            "SELECT id FROM group_buy WHERE status = 'open' AND deadline_at <= $1 ORDER BY id", now
+        )
+        return [BuyId(row["id"]) for row in rows]
+
+    async def of_product(self, product_id: str) -> list[BuyId]:
+        """Give the ids of all buys of a product, newest first."""
+        rows = await self._connection.fetch(
+            "SELECT id FROM group_buy WHERE product_id = $1 ORDER BY opened_at DESC, id", product_id
+        )
+        return [BuyId(row["id"]) for row in rows]
+
     async def groups_of(self, buy: GroupBuy) -> list[GroupId]:
         """Give the groups in which a buy is shown: its own, then `group 2` and so on."""
         rows = await self._connection.fetch("SELECT group_id FROM shown_in WHERE buy_id = $1 ORDER BY place", buy.id)

@@ -48,6 +48,15 @@ class Checkouts:
         )
         return [_checkout(row) for row in rows]
 
+    async def open_of_buy(self, buy_id: str) -> list[Checkout]:
+        """Give the sessions in which the orders of a buy can be paid now."""
+        rows = await self._connection.fetch(
+            "SELECT c.* FROM checkout c JOIN purchase_order o ON o.id = c.order_id"
+            " WHERE o.buy_id = $1 AND c.status = 'open' ORDER BY c.asked_at, c.id",
+            buy_id,
+        )
+        return [_checkout(row) for row in rows]
+
     async def get(self, id: str) -> Checkout | None:
         """Give a session by the key of its request."""
         row = await self._connection.fetchrow("SELECT * FROM checkout WHERE id = $1", id)

@@ -8,7 +8,7 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -93,6 +93,10 @@ class Database:
         else:
             async with self._transaction("BEGIN") as connection:
                 yield connection
+
+    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+        """Give a connection that reads the database as it is at one moment, whoever writes meanwhile."""
+        return self._transaction("BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[Connection]:

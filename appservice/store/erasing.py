@@ -73,6 +73,8 @@ class Erasing:
         await run(
             "UPDATE code SET status = 'ended' WHERE group_id = $1 AND maker = $2 AND status = 'live'", group_id, number
         )
+        await run("DELETE FROM recommendation WHERE group_id = $1 AND number = $2", group_id, number)
+        await run("DELETE FROM liked WHERE group_id = $1 AND number = $2", group_id, number)
         await run("DELETE FROM told" + _ABOUT, *_subject(f"{group_id} {number}"))  # noqa: S608
 
     async def _forget_in_policy(self, group_id: str, user_id: str) -> None:

@@ -44,9 +44,9 @@ class Groups:
         """Write down what may change of a group."""
         await self._connection.execute(
             "UPDATE coterie_group SET status = $2, room_id = $3, desk_id = $4, name = $5, cap = $6, owner = $7,"
-            " kept = $8, shown_at = $9 WHERE id = $1",
+            " kept = $8, shown_at = $9, private_pledges = $10 WHERE id = $1",
             group.id, group.status.value, group.room_id, group.desk_id, group.name, group.cap, group.owner,
-            json.dumps(group.kept), group.shown_at,
+            json.dumps(group.kept), group.shown_at, int(group.private_pledges),
         )  # fmt: skip
 
     async def of_status(self, *statuses: GroupStatus) -> list[Group]:
@@ -172,6 +172,7 @@ def _group(row: Any) -> Group:
         bot_power=row["bot_power"],
         kept=json.loads(row["kept"]),
         shown_at=row["shown_at"],
+        private_pledges=bool(row["private_pledges"]),
     )
 
 

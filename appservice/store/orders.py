@@ -1,6 +1,7 @@
 """What follows a buy's clearing: orders, payments, units that wait."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from appservice.domain.fulfilment import Fulfilment, Payment, Waiting
@@ -8,6 +9,15 @@ from appservice.domain.group_buy import GroupBuy, Order, OrderStatus, Pledger
 from appservice.domain.ids import BuyId, GroupId, Number, OrderId
 from appservice.domain.order import Units
 from appservice.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """Units that are offered to a member who waits, by the id under which they wait."""
+
+    buy_id: BuyId
+    id: str
+    pledger: Pledger
 
 
 class Orders:
@@ -20,6 +30,15 @@ class Orders:
         """Give the buy to which an order belongs, or None where there is no such order."""
         buy_id = await self._connection.fetchval("SELECT buy_id FROM purchase_order WHERE id = $1", order_id)
         return BuyId(buy_id) if buy_id else None
+
+    async def offers_to(self, user_id: str) -> list[Offering]:
+        """Give what is offered to a person now, of whatever buy, also where they have left the group."""
+        rows = await self._connection.fetch(
+            "SELECT u.* FROM unplaced u JOIN member m ON m.group_id = u.group_id AND m.number = u.number"
+            " WHERE m.user_id = $1 AND u.offered > 0 ORDER BY u.answer_by, u.buy_id, u.place",
+            user_id,
+        )
+        return [Offering(BuyId(row["buy_id"]), row["id"], _pledger(row)) for row in rows]
 
     async def get(self, buy: GroupBuy) -> Fulfilment | None:
         """Give what follows the clearing of a buy, or None where it has not succeeded."""

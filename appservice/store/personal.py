@@ -46,6 +46,15 @@ class Booked:
 
 
 @dataclass(frozen=True, slots=True)
+class Recommended:
+    """What a member says for a product, by its name."""
+
+    product: str
+    why: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A vouch that waits for a decision: for a person (`is_code` False) or a code."""
 
@@ -107,6 +116,24 @@ class Personal:
             )
             for row in rows
         ]  # fmt: skip
+
+    async def recommended(self, group_id: str, number: int) -> list[Recommended]:
+        """Give what a member recommends, oldest first."""
+        rows = await self._connection.fetch(
+            "SELECT r.why, r.at, p.name FROM recommendation r JOIN product p ON p.id = r.product_id"
+            " WHERE r.group_id = $1 AND r.number = $2 ORDER BY r.at, p.id",
+            group_id, number,
+        )  # fmt: skip
+        return [Recommended(row["name"], row["why"], row["at"]) for row in rows]
+
+    async def liked(self, group_id: str, number: int) -> list[str]:
+        """Give the names of the products that a member likes."""
+        rows = await self._connection.fetch(
+            "SELECT DISTINCT p.name FROM liked l JOIN product p ON p.id = l.product_id"
+            " WHERE l.group_id = $1 AND l.number = $2 ORDER BY p.name",
+            group_id, number,
+        )  # fmt: skip
+        return [row["name"] for row in rows]
 
     async def booked(self, group_id: str, number: int) -> list[Booked]:
         """Give the lines of the ledger that are about a member, in order."""

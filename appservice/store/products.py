@@ -38,6 +38,15 @@ class Products:
         )
         return [_product(row) for row in rows]
 
+    async def shown_in(self, group_id: str) -> list[Product]:
+        """Give a group's products and those whose group buys are shared with it, newest first."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM product WHERE group_id = $1 OR id IN (SELECT b.product_id FROM group_buy b"
+            " JOIN shown_in s ON s.buy_id = b.id WHERE s.group_id = $1) ORDER BY posted_at DESC, id",
+            group_id,
+        )
+        return [_product(row) for row in rows]
+
     async def set_picture(self, product_id: str, picture: Picture) -> None:
         """Set the picture of a product."""
         await self._connection.execute(

@@ -4,6 +4,10 @@ from appservice.store.db import Connection
 
 OWN_ROOM = "own_room"
 """Names the room in which the bot is alone, where it makes the homeserver deliver."""
+STARTED_AT = "started_at"
+"""Since when (ms) this instance works."""
+CAUGHT_UP_AT = "caught_up_at"
+"""When (ms) all that the homeserver held back at a start had been journaled; before STARTED_AT: at an earlier start."""
 
 
 class Settings:

@@ -18,6 +18,7 @@ from appservice.store.orders import Orders
 from appservice.store.outbox import Outbox
 from appservice.store.personal import Personal
 from appservice.store.products import Products
+from appservice.store.recommendations import Recommendations
 from appservice.store.rooms import Rooms
 from appservice.store.settings import Settings
 from appservice.store.timers import Timers
@@ -43,6 +44,7 @@ class Unit:
         self.rooms = Rooms(connection)
         self.groups = Groups(connection)
         self.products = Products(connection)
+        self.recommendations = Recommendations(connection)
         self.buys = Buys(connection)
         self.orders = Orders(connection)
         self.checkouts = Checkouts(connection)
@@ -93,6 +95,12 @@ class Store:
             inbox = Inbox(connection)
             await inbox.begin_journaling()
             return await inbox.journal(arrivals, self._now())
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Unit]:
+        """Give the stores as they are at one moment, for reading what belongs together."""
+        async with self._database.snapshot() as connection:
+            yield Unit(connection, self._now())
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Unit]:

@@ -16,7 +16,7 @@ from appservice.actions.checkouts import Way, Where
 from appservice.config import Config
 from appservice.payment.links import BACK, PATH, is_genuine
 from appservice.payment.report import TYPE, parse_report
-from appservice.payment.session import NotGiven, Session
+from appservice.payment.session import NotGiven
 from appservice.payment.stripe import NotGenuine, StripeCheckout, genuine
 from appservice.present.text import esc
 from appservice.present.words import payment as say
@@ -90,21 +90,17 @@ class PaymentDoor:
         if way.wanted is None:
             return _shown(way)
         try:
-            session = await self._made(way)
+            session = await self._stripe.create(way.wanted)
         except NotGiven as error:
+            log.log(logging.ERROR if error.is_final else logging.WARNING, "Stripe made no payment page: %s", error)
             async with self._store.unit() as unit:
                 await checkouts.not_given(unit, way, may_exist=error.may_exist)
             assert way.bill is not None
             return _page(200, say.not_here(way.bill)) if error.is_final else _page(503, say.down(way.bill))
         async with self._store.unit() as unit:
-            await checkouts.given(unit, way, session)
-        return _redirect(session.url)
-
-    async def _made(self, way: Way) -> Session:
-        assert way.wanted is not None
-        for session_id in way.outdated:
-            await self._stripe.expire(session_id)
-        return await self._stripe.create(way.wanted)
+            if await checkouts.given(unit, self._config, way, session):
+                return _redirect(session.url)
+            return _shown(await checkouts.look(unit, self._config, order_id))
 
     # The reports
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from appservice.domain.clearing import Clearing
-from appservice.domain.group_buy import GroupBuy, Status
+from appservice.domain.group_buy import GroupBuy, Status, Terms
 from appservice.domain.money import exponent
 from appservice.domain.product import Product
 
@@ -29,11 +29,13 @@ def format_state(buy: GroupBuy, product: Product, card: str | None, unit_price: 
     return content
 
 
-def format_result(buy: GroupBuy, lines: list[tuple[str, int]], unit_price: int | None) -> dict[str, Any]:
-    """Give the key on the result message: each order's random line id with its units."""
+def format_result(buy: GroupBuy, lines: list[tuple[str, int]] | None, unit_price: int | None) -> dict[str, Any]:
+    """Give the key on the result message: each order's random line id with its units, where these are published."""
     content: dict[str, Any] = {"version": 1, "id": buy.id, "status": _published(buy)}
     if unit_price is not None:
-        content |= {"unit_price": unit_price, "lines": [list(line) for line in lines]}
+        content["unit_price"] = unit_price
+        if lines is not None:
+            content["lines"] = [list(line) for line in lines]
     return content
 
 
@@ -44,7 +46,7 @@ def _published(buy: GroupBuy) -> str:
 
 def _terms(buy: GroupBuy, product: Product) -> dict[str, Any]:
     terms = buy.terms
-    content: dict[str, Any] = {
+    return {
         "version": 1,
         "id": buy.id,
         "status": buy.status.value,
@@ -54,7 +56,20 @@ def _terms(buy: GroupBuy, product: Product) -> dict[str, Any]:
         "tiers": [{"minimum": tier.minimum, "unit_price": tier.unit_price} for tier in terms.tiers],
         "pack": terms.pack,
         "closes_at": terms.deadline_at,
+    } | _options(terms)
+
+
+def _options(terms: Terms) -> dict[str, Any]:
+    """Give what an offer may have beyond tiers, pack and deadline; what it does not have is left out."""
+    tax = terms.tax
+    options = {
+        "cap": terms.cap,
+        "opens_at": terms.opens_at,
+        "least": terms.least if terms.least > 1 else None,
+        "most": terms.most,
+        "step": terms.step if terms.step > 1 else None,
+        "variants": list(terms.variants) or None,
+        "shared_cost": terms.shared_cost or None,
+        "tax": {"rate": tax.rate, "inclusive": tax.inclusive} if tax else None,
     }
-    if terms.cap is not None:
-        content["cap"] = terms.cap
-    return content
+    return {name: value for name, value in options.items() if value is not None}

@@ -10,7 +10,7 @@ TYPE = "shop.coterie.order"
 
 def format_order(buy: GroupBuy, order: Order, link: str) -> dict[str, Any]:
     """Give the key's value: what one member owes, and where to pay it."""
-    return {
+    content: dict[str, Any] = {
         "version": 1,
         "id": order.id,
         "line": order.line_id,
@@ -23,3 +23,10 @@ def format_order(buy: GroupBuy, order: Order, link: str) -> dict[str, Any]:
         "pay_by": order.pay_by,
         "url": link,
     }
+    if buy.terms.variants:
+        content["ordered"] = [list(pair) for pair in order.by_variant]
+    if order.shared_due:
+        content["shared"] = order.shared_due
+    if order.tax:
+        content["tax"] = order.tax
+    return content

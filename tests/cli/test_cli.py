@@ -44,6 +44,7 @@ def test_these_are_the_commands() -> None:
         "check",
         "migrate",
         "run",
+        "export",
         "parked",
         "parked list",
         "parked show",
@@ -94,7 +95,7 @@ def test_a_terminal_that_knows_ascii_only_gets_ascii(folder: Path, made: Coterie
 def test_a_command_without_a_configuration_ends_with_one_line(
     coterie: Coterie, folder: Path, words: tuple[str, ...]
 ) -> None:
-    more = {"show": ("a1",), "drop": ("a1",), "retry": ("a1",)}.get(words[-1], ())
+    more = {"show": ("a1",), "drop": ("a1",), "retry": ("a1",), "export": ("a1",)}.get(words[-1], ())
     result = coterie(*words, *more)
     assert result.exit_code == 1
     assert result.stdout == ""
@@ -401,7 +402,7 @@ def test_migrate_tells_the_schema_before_and_after(made: Coterie, folder: Path) 
     assert (folder / "coterie.db").is_file()
 
 
-@pytest.mark.parametrize("command", [("migrate",), ("parked", "list"), ("parked", "retry", "--all")])
+@pytest.mark.parametrize("command", [("migrate",), ("parked", "list"), ("parked", "retry", "--all"), ("export", "b1")])
 def test_a_database_that_cannot_be_opened_ends_with_one_line_without_its_password(
     made: Coterie, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:

@@ -85,6 +85,39 @@ def test_what_is_no_deadline_is_refused_with_the_reason(text: str, why: str) -> 
     assert isinstance(refusal, Refusal) and refusal.reason is Reason.BAD_DEADLINE and refusal.details["why"] == why
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("friday 18:00 cp 100", "cp"),
+        ("friday 18:00 100", "100"),
+        ("friday 18:00 25", "25"),
+        ("friday 18:00 20%", "20%"),
+        ("friday 18:00 10:59", "10:59"),
+        ("friday 18:00 M", "M"),
+        ("friday 18:00 2027", "2027"),
+        ("the cows come home", "cows"),
+    ],
+)
+def test_a_word_that_is_not_part_of_a_time_is_refused_by_name(text: str, word: str) -> None:
+    assert parse_deadline(text, NOW, VIENNA) == Refusal(Reason.BAD_DEADLINE, {"why": "format", "word": word})
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [("november 27, 2026 18:00", "2026-11-27 18:00"), ("the 27th of november at 6pm", "2026-11-27 18:00"),
+     ("in two days", "2026-11-22 09:00"), ("in 90 seconds", "2026-11-20 09:01"), ("friday noon", "2026-11-27 12:00")],
+)  # fmt: skip
+def test_words_of_time_are_all_read(text: str, local: str) -> None:
+    at = parse_deadline(text, NOW, VIENNA)
+    assert isinstance(at, int)
+    assert datetime.fromtimestamp(at / 1000, ZoneInfo(VIENNA)).strftime("%Y-%m-%d %H:%M") == local
+
+
+def test_what_opens_on_a_day_opens_at_its_beginning() -> None:
+    at = parse_deadline("saturday", NOW, VIENNA, opening=True)
+    assert at == int(datetime(2026, 11, 21, tzinfo=ZoneInfo(VIENNA)).timestamp() * 1000)
+
+
 @given(st.text(max_size=60))
 def test_no_text_makes_reading_a_deadline_fail(text: str) -> None:
     at = parse_deadline(text, NOW, VIENNA)

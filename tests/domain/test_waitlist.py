@@ -128,7 +128,7 @@ def test_an_offer_is_for_the_one_who_waits_and_until_its_time() -> None:
     state = offered(dropped(collecting(), O1))
     assert refused(decide(state, accepted(state, 1, BEN, 1))) is Reason.NO_OFFER
     assert refused(decide(state, Decline(state.waiting[1].id, BEN))) is Reason.NO_OFFER
-    assert refused(decide(state, accepted(state, 1, OTTO, 1, at=UNTIL))) is Reason.TOO_LATE
+    assert refused(decide(state, accepted(state, 1, OTTO, 1, at=UNTIL))) is Reason.NO_OFFER
     assert len(accept(state, 1, OTTO, 1, at=UNTIL - 1)) == 1
     assert refused(decide(collecting(), accepted(state, 1, OTTO, 1))) is Reason.NO_OFFER
 

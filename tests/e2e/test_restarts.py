@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -137,7 +140,9 @@ async def test_what_a_stopping_homeserver_had_not_delivered_yet_is_counted(mid_b
 
 
 @pytest.mark.slow
-async def test_a_buy_whose_deadline_passed_while_the_service_was_down_still_closes(mid_buy) -> None:
+async def test_a_buy_whose_deadline_passed_while_the_service_was_down_takes_what_was_pledged_and_closes(
+    mid_buy,
+) -> None:
     buy = await mid_buy()
     here = buy.here
     await here.post_product(buy.ben, '"Linen towel" 19.00 https://shop.example/towel')
@@ -150,6 +155,28 @@ async def test_a_buy_whose_deadline_passed_while_the_service_was_down_still_clos
     await buy.ana.sees(here.group, "Linen towel: the minimum order is reached")
     await here.service.stop()
     await asyncio.sleep(3)
+    late = await buy.otto.say(here.group, "+3", reply_to=card)
     await here.service.start()
+    await buy.otto.sees_that(lambda: buy.otto.reactions(here.group, late) == {"✅": {here.bot}}, timeout=20)
+    [longer] = [text for text in _posted(buy) if "pledges are taken longer" in text]
+    assert longer.startswith("Linen towel: I was not here when it was to close")
+    await _caught_up(here.service.directory / "coterie.db")
+    await buy.ben.say(here.group, "!buy close", reply_to=card)
     await buy.ana.direct_message_from(here.bot, "2 × €15.00 = €30.00")
-    await buy.ana.sees(here.group, "Linen towel: closed with 2 units at €15.00 each.")
+    await buy.ana.sees(here.group, "Linen towel: closed with 5 units at €15.00 each.")
+
+
+def _posted(buy: MidBuy) -> list[str]:
+    return [event["content"]["body"] for event in buy.ben.new_messages(buy.here.group, buy.here.bot)]
+
+
+async def _caught_up(database: Path) -> None:
+    """Return when the sign that the service sent at its start has come back from Synapse."""
+    query = "SELECT name, CAST(value AS INTEGER) FROM setting WHERE name IN ('started_at', 'caught_up_at')"
+    async with asyncio.timeout(10):
+        while True:
+            with closing(sqlite3.connect(database)) as connection:
+                found = dict(connection.execute(query).fetchall())
+            if found["caught_up_at"] >= found["started_at"]:
+                return
+            await asyncio.sleep(0.1)

@@ -27,6 +27,10 @@ from tests.flows.service import HandClock, Service
 Work = Callable[[], Coroutine[Any, Any, object]]
 
 
+async def _never(session_id: str) -> None:
+    raise AssertionError("nothing is paid at Stripe here")
+
+
 class Cranked(Service):
     """As `Service`, but nothing works by itself: `rest()` does what is due, each piece cut off again and again.
 
@@ -46,7 +50,7 @@ class Cranked(Service):
         bot = UserId(self.config.bot_mxid)
         homeserver = Homeserver(session, self.hs.url, self.config.appservice.as_token, bot)
         await homeserver.prepare(self.config.appservice.bot_username, self.config.appservice.bot_displayname)
-        self.sender = Sender(homeserver, self._direct_room_of, self._known_rooms, self._code_of)
+        self.sender = Sender(homeserver, self._direct_room_of, self._known_rooms, self._code_of, _never)
         intake = Intake(self.config.appservice.hs_token, bot, self._journal, self._wanted, self._healthy)
         runner = web.AppRunner(intake.application(self.config.web.max_body_bytes), access_log=None)
         await runner.setup()

@@ -160,6 +160,16 @@ CASES = [
         Reason.BAD_TIERS, "ben", "group",
         f"!buy open merino-throw {' '.join(f'{n}:{50 - n}' for n in range(1, 12))} until friday", "A group buy has 1",
     ),
+    Case(
+        Reason.BAD_TERMS, "ben", "group", "!buy open merino-throw 10:79 until friday cp 100",
+        "I do not understand “cp”. Did you mean cap?",
+    ),
+    Case(Reason.BAD_TERMS, "ben", "group", "!buy open merino-throw 10:79 until friday cap 5 cap 6", "You wrote cap"),
+    Case(
+        Reason.BAD_VARIANTS, "ben", "group", "!buy open merino-throw 10:79 until friday variants S, M cp 100",
+        "“M cp 100” may be variants",
+    ),
+    Case(Reason.BAD_COSTS, "ben", "group", "!buy open merino-throw 10:79 until friday tax high", "A tax is 0 to 100 %"),
     Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until the cows come home", FORMAT),
     Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until", FORMAT),
     Case(Reason.BAD_DEADLINE, "ben", "group", "!buy open merino-throw 10:79 until 25:61", FORMAT),

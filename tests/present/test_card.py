@@ -26,7 +26,7 @@ from appservice.domain.group_buy import (
 from appservice.domain.ids import BuyId, GroupId, Number, OrderId, ProductId, RoomId, UserId
 from appservice.domain.member import Member, Presence
 from appservice.domain.product import Picture, Product
-from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.domain.refusal import Refusal
 from appservice.present import card, news
 from appservice.present.amounts import bar, money, time_left, time_left_changes_at
 from appservice.present.text import edited

@@ -125,6 +125,13 @@ def test_what_the_house_does_not_get_is_in_no_table() -> None:
         assert not any(HOUSE in row for row in read(kind, state))
 
 
+def test_the_house_gets_what_is_left_of_a_short_delivery() -> None:
+    state = went_on(three_orders(), Advance(Status.ORDERED, BOSS), Drop(O2, PAY_BY), Advance(Status.ARRIVED, BOSS))
+    state = went_on(state, Deliver({"S": 2, "M": 2, "L": 1}, Rule.FIRST_COME, BOSS))
+    assert read(Kind.MATRIX, state)[-2:] == [[HOUSE, "0", "0", "1", "0", "1"], [SUM, "2", "2", "1", "0", "5"]]
+    assert read(Kind.PACKING, state)[-2] == [EMPTY_BOX, HOUSE, "", "1", "1 × L", ""]
+
+
 def test_each_member_has_one_line_with_what_they_owe_and_the_house_the_last() -> None:
     state = went_on(three_orders(), Pay(O0, 24200, "EUR", "r1"), Advance(Status.ORDERED, BOSS), Drop(O2, PAY_BY))
     assert read(Kind.BY_MEMBER, state) == [

@@ -68,8 +68,8 @@ def _accept(state: Fulfilment, request: Accept) -> list[Fact] | Refusal:
     waiting = _offer_to(state, request.id, request.pledger)
     if waiting is None:
         return refuse(Reason.NO_OFFER)
-    if request.received_at >= waiting.answer_by:
-        return refuse(Reason.TOO_LATE)
+    if request.received_at >= waiting.answer_by:  # its time is over, if its timer has not come round to it yet
+        return refuse(Reason.NO_OFFER)
     shared = _share_of_free(state, waiting.offered)
     tax, total = price(waiting.offered, state.unit_price, shared, state.terms.tax)
     units = ((waiting.variant, waiting.offered),)

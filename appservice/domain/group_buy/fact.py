@@ -76,7 +76,10 @@ class Shortened:
 
 @dataclass(frozen=True, slots=True)
 class GraceGiven:
+    """`quiet` where the groups have been told before."""
+
     deadline_at: int
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def _move(buy: GroupBuy, request: Extend | Shorten | Grace) -> list[Fact] | Refu
         case Grace():
             if now < old or new <= now:
                 return refuse(Reason.BAD_DEADLINE, why="no_grace")
-            return [GraceGiven(new)]
+            return [GraceGiven(new, request.quiet)]
         case _ if now >= old:
             return refuse(Reason.NOT_OPEN)
         case Extend():

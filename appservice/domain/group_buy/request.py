@@ -99,10 +99,14 @@ class Shorten:
 
 @dataclass(frozen=True, slots=True)
 class Grace:
-    """The service was down at the deadline: take pledges until a new one, nobody's pledge suspended."""
+    """The service was down at the deadline: take pledges until a new one, nobody's pledge suspended.
+
+    `quiet` where the groups have been told before.
+    """
 
     deadline_at: int
     received_at: int
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from appservice.domain.group_buy import MOST_UNITS, Status
+from appservice.domain.ids import ALPHABET
 from appservice.domain.refusal import Reason
 from appservice.present.amounts import money
 from appservice.present.text import short
@@ -71,6 +72,26 @@ def _bad_tiers(d: Mapping[str, Any]) -> str:
             )
         case _:
             return "The pack and the cap are whole numbers from 1 up."
+
+
+def _bad_request(d: Mapping[str, Any]) -> str:
+    """Say what is wrong with an event by which a bot asks for something."""
+    match d["why"]:
+        case "empty":
+            return (
+                "There is nothing in the event. To call a group buy off, write the status cancelled and a reason; to "
+                "end it, closing."
+            )
+        case "missing":
+            return f"The event has no {d['field']}, which is needed for that."
+        case "unknown":
+            return f"I know no field “{short(d['field'], 40)}”. Write only what docs/events.md names."
+        case "fixed":
+            return f"The {d['field']} of a group buy stays as it is."
+        case "two":
+            return "That asks for two things at once. Send one event for each."
+        case _:
+            return f"The {d['field']} in the event is not what it should be: see docs/events.md."
 
 
 def _bad_terms(d: Mapping[str, Any]) -> str:
@@ -218,6 +239,14 @@ def _bad_quantity(d: Mapping[str, Any]) -> str:
 
 BUYING: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.BAD_QUANTITY: _bad_quantity,
+    Reason.BAD_EVENT: lambda d: (
+        f"Your client sent something in your name that I cannot read: “{short(d['field'])}” in it is missing, wrong or "
+        "unknown to me. Nothing has changed. You can write +2 or !pledge 2 instead."
+    ),
+    Reason.BAD_REQUEST: _bad_request,
+    Reason.BAD_BUY_ID: lambda d: (
+        f"A new group buy has an id of its own: six characters out of {ALPHABET} that no group buy has had before."
+    ),
     Reason.BAD_TIERS: _bad_tiers,
     Reason.BAD_TERMS: _bad_terms,
     Reason.BAD_DEADLINE: _bad_deadline,
@@ -231,6 +260,19 @@ BUYING: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     ),
     Reason.TOO_LATE: lambda d: (
         "Too late: this group buy is closed, so nothing changed. If you are in, your receipt says what you owe."
+    ),
+    Reason.PLEDGES_PRIVATE: lambda d: (
+        f"In “{d['group']}” one pledges by direct message, so that nobody there sees who takes part. I removed what "
+        "you wrote; nothing was changed. Send it to me here: !pledge 2"
+    ),
+    Reason.NO_OTHER_GROUP: lambda d: (
+        f"You are a concierge of no group “{short(d['group'])}”. A group buy is shared by who is a concierge in both: "
+        "!buy share k3x9qf and the other group's id or whole name."
+    ),
+    Reason.ALREADY_SHARED: lambda d: f"The group buy is shown in “{d['group']}” already.",
+    Reason.STILL_RUNS: lambda d: (
+        f"The group buy {d['buy']} has not ended, so there is nothing to repeat yet. To have it open for longer: "
+        f"!buy extend {d['buy']} until friday 18:00"
     ),
     Reason.NOT_OPEN: lambda d: "This group buy is not open any more.",
     Reason.NOT_YET_OPEN: lambda d: "This group buy has not opened yet, so nothing is pledged; its card says when.",

@@ -2,6 +2,7 @@
 
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy
+from appservice.domain.order import Units
 from appservice.domain.product import Product
 from appservice.present.amounts import moment
 
@@ -53,6 +54,29 @@ def terms_changed(product: Product, buy: GroupBuy) -> str:
 
 def closes_now(product: Product, buy: GroupBuy, group: Group) -> str:
     return f"{product.name} ({buy.id}) closes {moment(buy.terms.deadline_at, group)} now."
+
+
+def buy_shared(product: Product, buy: GroupBuy, other: Group) -> str:
+    return (
+        f"{product.name} ({buy.id}) is shown in “{other.name}” as well: one total and one price for all. Members of "
+        "one group see nothing of the other's; in lists of orders those are called by group and number."
+    )
+
+
+def shared_here(product: Product, buy: GroupBuy, group: Group) -> str:
+    return (
+        f"A concierge shares a group buy of another group here: {product.name} ({buy.id}), closes "
+        f"{moment(buy.terms.deadline_at, group)}. Its own group's concierges change or end it; you get the list of "
+        "your members' orders at its end."
+    )
+
+
+def open_again(product: Product, buy: GroupBuy, group: Group, units: Units) -> str:
+    takes = " and ".join(f"!pledge {n} {variant} {buy.id}".replace("  ", " ") for variant, n in units)
+    return (
+        f"{product.name}, in which you took part, is open again in “{group.name}” until "
+        f"{moment(buy.terms.deadline_at, group)}. What you had before: {takes}. If you want nothing, do nothing."
+    )
 
 
 def buy_opened(product: Product, deadline_at: int, group: Group) -> str:

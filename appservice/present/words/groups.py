@@ -45,6 +45,17 @@ def cap_changed(group: Group) -> str:
     return f"“{group.name}” takes up to {group.cap} people now."
 
 
+def pledges_private(group: Group) -> str:
+    return (
+        f"One pledges by direct message only in “{group.name}” from now on: reactions and pledges in the room are "
+        "taken away, and the end of a group buy is told without its lines. What was pledged stands."
+    )
+
+
+def pledges_open(group: Group) -> str:
+    return f"One can pledge in the room of “{group.name}” again, where everybody sees it."
+
+
 def concierge_added(person: Member, group: Group) -> str:
     return f"{called(person)} is a concierge of “{group.name}” now, and invited to the desk."
 

@@ -148,6 +148,8 @@ AUDITED: Mapping[str, Callable[[str, str, Detail], str]] = {
     "group_created": _fact("the group was made, with {cap} seats"),
     "adopted": _fact("{who} had the room adopted, with {members} members and {cap} seats"),
     "cap_changed": _fact("{who} changed the cap from {before} to {cap}"),
+    "pledges_private": _fact("{who} had pledges made by direct message only"),
+    "pledges_open": _fact("{who} let everybody see pledges again"),
     "concierge_added": _fact("{who} made {whom} a concierge"),
     "concierge_removed": _fact("{who} made {whom} an ordinary member again"),
     "handed_over": _fact("{who} handed the group over to {whom}"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from appservice.domain.ids import OrderId
 from appservice.domain.order import Order
+from appservice.domain.product import Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,52 @@ def cancelled(bill: Bill) -> Page:
 def refunded(bill: Bill) -> Page:
     """Give the page of an order of which nothing is left."""
     return Page("Closed", (_order(bill), "This order is closed, and what was paid for it is back."))
+
+
+# In the desk, and to members
+
+NO_AMOUNT = "This is no amount of that currency."
+NO_SUCH_ORDER = "There is no such order."
+PART_DISPUTED = "That is not the whole of a payment that came."
+_WHAT = {
+    "paid": "came for",
+    "refunded": "went back of",
+    "disputed": "was taken back by the payer’s bank of",
+}
+
+
+def too_little(order_id: OrderId, name: str, came: str, rest: str) -> str:
+    """Say in the desk that a payment was not all."""
+    return f"{came} came by Stripe for the order {order_id} of {name}, which still owes {rest}: it is not paid yet."
+
+
+def too_much(order_id: OrderId, name: str, came: str, rest: str) -> str:
+    """Say in the desk that more came than was owed, or that it came for an order that is over."""
+    return (
+        f"{came} came by Stripe for the order {order_id} of {name}, and {rest} of it is too much: give that back in "
+        "Stripe’s dashboard. It is booked when Stripe reports it."
+    )
+
+
+def disputed(order_id: OrderId, amount: str) -> str:
+    """Say in the desk that a payment is no payment any more."""
+    return (
+        f"The payer’s bank took back {amount} that had come by Stripe for the order {order_id}: it is owed again. "
+        f"Answer in Stripe’s dashboard; if the money comes back, enter it: !order {order_id} paid {amount} and a note."
+    )
+
+
+def odd(order_id: OrderId, kind: str, amount: str, payment: str, why: str) -> str:
+    """Say in the desk what Stripe reports and the books cannot take."""
+    return (
+        f"Stripe says that {amount} {_WHAT.get(kind, 'is under way for')} the order {order_id}. {why} Nothing was "
+        f"booked; look at {payment} in Stripe’s dashboard."
+    )
+
+
+def payment_failed(product: Product, link: str) -> str:
+    """Say to a member that their payment, which takes days, has come to nothing."""
+    return f"{product.name}: your payment did not go through, and nothing was charged. You can pay again here: {link}"
 
 
 def _order(bill: Bill) -> str:

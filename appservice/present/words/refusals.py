@@ -52,6 +52,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.BAD_NAME: lambda d: 'A name is 1 to 80 visible characters on one line, in quotes: "Merino throw".',
     Reason.BAD_AMOUNT: _bad_amount,
     Reason.BAD_LINK: lambda d: "That is no link. It has to start with https:// and lead to the shop.",
+    Reason.TOO_LONG: lambda d: f"That is too long: at most {d['most']} characters, please.",
     Reason.BAD_USER_ID: lambda d: "I need a whole Matrix id, as in @ana:example.org.",
     Reason.BAD_ALIAS: lambda d: (
         "An alias has 2 to 32 letters, digits and spaces (also - ' . _ &), with two letters at least: !alias Otter"
@@ -83,6 +84,10 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.WHICH_BUY: lambda d: _choices("Which group buy? Reply to its card, or add its id at the end:", d["choices"]),
     Reason.NO_PRODUCT: lambda d: (
         f'There is no product “{short(d["product"])}” in this group. Add it first: !product add "Name" 89.00 https://…'
+    ),
+    Reason.NOTHING_TO_RECOMMEND: lambda d: (
+        f"There is no product “{short(d['product'])}” in this group. Reply to its card with !recommend and why it is "
+        "good, or write its SKU before that."
     ),
     Reason.WHICH_PRODUCT: lambda d: _choices("Several products match. Name one by its SKU:", d["choices"]),
     Reason.BAD_ROOM: lambda d: (
@@ -132,7 +137,9 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         "I cannot take you out, since you have as much power in the room as I do. Leave it in your client."
     ),
     Reason.BUYS_OPEN: lambda d: (
-        "A group buy is still open, or is being cleared. End it with !buy close, then send the same again."
+        f"A group buy ({d['buy']}) is still to end. "
+        + ("End it with !buy close or !buy cancel" if d["own"] else "It is another group's, shared with this one: wait")
+        + ", then send the same again."
     ),
     Reason.NOT_CLOSING: lambda d: "The group is not being closed.",
     Reason.JUST_SENT: lambda d: (

@@ -101,4 +101,22 @@ STATEMENTS = (
         refunded_minor BIGINT NOT NULL DEFAULT 0
     )""",
     "CREATE INDEX checkout_order ON checkout (order_id)",
+    # What members say for a product, and the reactions by which they like it.
+    """CREATE TABLE recommendation (
+        product_id TEXT    NOT NULL REFERENCES product (id),
+        group_id   TEXT    NOT NULL,
+        number     INTEGER NOT NULL,
+        why        TEXT    NOT NULL,
+        event_id   TEXT    NOT NULL UNIQUE,
+        at         BIGINT  NOT NULL,
+        PRIMARY KEY (product_id, group_id, number)
+    )""",
+    """CREATE TABLE liked (
+        event_id   TEXT    PRIMARY KEY,
+        product_id TEXT    NOT NULL REFERENCES product (id),
+        group_id   TEXT    NOT NULL,
+        number     INTEGER NOT NULL
+    )""",
+    "CREATE INDEX liked_product ON liked (product_id)",
+    "ALTER TABLE coterie_group ADD COLUMN private_pledges INTEGER NOT NULL DEFAULT 0",
 )

@@ -1,0 +1,85 @@
+"""The service was not there when a group buy was to close: it gives grace, and waits for what the homeserver holds
+back. All of that has come when the event that the bot sends to itself at its start has come back, since a homeserver
+delivers in order."""
+
+from appservice.actions import booking
+from appservice.actions.desk import tell_desk
+from appservice.actions.recording import record
+from appservice.actions.work import Work
+from appservice.domain import group_buy
+from appservice.domain.duration import MINUTE_MS
+from appservice.domain.effect import SendEvent
+from appservice.domain.group_buy import Close, Grace, GraceGiven, GroupBuy
+from appservice.domain.ids import RoomId
+from appservice.present.words import outages as say
+from appservice.store.settings import CAUGHT_UP_AT, OWN_ROOM, STARTED_AT
+from appservice.wire import started
+
+MOST_GRACES = 8
+"""So often a buy is given more time after one start; then it closes, whatever the homeserver may still hold back."""
+
+
+async def begin(work: Work) -> int:
+    """Note that the service works from now on, and give grace to the open buys whose deadline has passed meanwhile;
+    nothing of this run may be handled before. Gives the time (ms) of the start."""
+    now = work.unit.now
+    await work.unit.settings.put(STARTED_AT, str(now))
+    for buy_id in await work.unit.buys.overdue(now):
+        await _give_grace(work, await work.unit.buys.lock(buy_id), quiet=False)
+    return now
+
+
+async def came_back(work: Work, started_at: int | None) -> None:
+    """Note that all has been journaled that the homeserver had for us before the last start."""
+    if started_at == await _setting(work, STARTED_AT) and not await _caught_up_at(work):
+        await work.unit.settings.put(CAUGHT_UP_AT, str(work.cause.received_at))
+
+
+async def prolonged(work: Work, buy: GroupBuy) -> bool:
+    """Give a locked open buy whose deadline has come more time, unless all that was written while the service was not
+    running had been journaled before; tells whether it did."""
+    started_at = await _setting(work, STARTED_AT)
+    caught_up_at = await _caught_up_at(work)
+    if not started_at or (caught_up_at and caught_up_at < buy.terms.deadline_at):
+        return False
+    grace = booking.NAMES[GraceGiven]
+    given = [entry for entry in await work.unit.ledger.of_buy(buy.id) if entry.fact == grace and entry.at >= started_at]
+    if len(given) > MOST_GRACES:
+        await _give_up(work, buy)
+    else:
+        await _ask_again(work, started_at)
+        buy = await _give_grace(work, buy, quiet=bool(given))
+        if len(given) == 1:
+            group, product = await work.unit.groups.get(buy.group_id), await work.unit.products.get(buy.product_id)
+            await tell_desk(work, group, say.still_waiting(product, buy, group))
+    return True
+
+
+async def _give_grace(work: Work, buy: GroupBuy, *, quiet: bool) -> GroupBuy:
+    now = work.unit.now
+    request = Grace(now + work.config.groups.grace_minutes * MINUTE_MS, now, quiet)
+    return await record(work, buy, group_buy.decide(buy, request), None)
+
+
+async def _give_up(work: Work, buy: GroupBuy) -> None:
+    """Close the buy: it is settled when its timer is due again, which is at once."""
+    await record(work, buy, group_buy.decide(buy, Close(buy.terms.deadline_at)), None)
+    group, product = await work.unit.groups.get(buy.group_id), await work.unit.products.get(buy.product_id)
+    await tell_desk(work, group, say.waited_enough(product, buy))
+
+
+async def _ask_again(work: Work, started_at: int) -> None:
+    """Send the event once more: a homeserver that stops forgets what it was about to deliver."""
+    room_id = await work.unit.settings.get(OWN_ROOM)
+    if room_id is not None:
+        await work.owe(SendEvent(RoomId(room_id), started.TYPE, started.format_started(started_at)))
+
+
+async def _caught_up_at(work: Work) -> int:
+    """Give when (ms) all had been journaled that was held back at the last start; 0 while some of it has not."""
+    caught_up_at = await _setting(work, CAUGHT_UP_AT)
+    return caught_up_at if caught_up_at >= await _setting(work, STARTED_AT) else 0
+
+
+async def _setting(work: Work, name: str) -> int:
+    return int(await work.unit.settings.get(name) or 0)

@@ -1,0 +1,1 @@
+"""Stripe: amounts, links, reports."""
