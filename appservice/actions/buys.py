@@ -1,12 +1,11 @@
 """Opening, changing and ending group buys."""
 
 from appservice.actions import booking, outages
-from appservice.actions.cards import publish, showings
-from appservice.actions.recording import STATE_KEPT_MS, record
+from appservice.actions.cards import showings
+from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
 from appservice.domain.duration import DAY_MS, HOUR_MS, MINUTE_MS
-from appservice.domain.effect import SendEvent, SendState
 from appservice.domain.group_buy import (
     Cancel,
     Close,
@@ -26,12 +25,7 @@ from appservice.domain.product import Product
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present import news
 from appservice.present.acknowledge import acknowledge
-from appservice.present.text import notice
-from appservice.present.words import buys as say
-from appservice.present.words import outages as say_of_outage
 from appservice.store.unit import fresh_id
-from appservice.wire import group_buy as wire_buy
-from appservice.wire import message
 
 DRAIN_MS = 5 * MINUTE_MS
 """At most so long after the deadline, what was journaled before it is waited for."""
@@ -75,8 +69,7 @@ async def open_due(work: Work, buy_id: BuyId) -> None:
     if work.unit.now < opens_at:
         await work.unit.timers.set("open", buy_id, opens_at)
     elif (await opened_by_now(work, buy)).status is Status.SCHEDULED:  # it was to close by now, too
-        never = Cancel(say_of_outage.never_opened(), buy.opened_by)
-        await record(work, buy, group_buy.decide(buy, never), None)
+        await outages.call_off(work, buy)
 
 
 async def opened_by_now(work: Work, buy: GroupBuy) -> GroupBuy:

@@ -126,12 +126,16 @@ async def edit_cards(work: Work, buy: GroupBuy) -> None:
 
 async def publish(work: Work, buy: GroupBuy) -> None:
     """Write the buy's published picture into the state of each room in which it is shown."""
+    for card in await _cards_in_reach(work, buy):
+        content = await picture(work, buy, card.event_id)
+        await work.owe(SendState(card.room_id, wire_buy.TYPE, buy.id, content))
+
+
+async def picture(work: Work, buy: GroupBuy, card: EventId | None) -> dict[str, Any]:
+    """Give what is published of a buy in a room, where this event is its card."""
     product = await work.unit.products.get(buy.product_id)
     clearing = buy.clearing()
-    unit_price = clearing.unit_price if clearing else None
-    for card in await _cards_in_reach(work, buy):
-        content = wire_buy.format_state(buy, product, card.event_id, unit_price)
-        await work.owe(SendState(card.room_id, wire_buy.TYPE, buy.id, content))
+    return wire_buy.format_state(buy, product, card, clearing.unit_price if clearing else None)
 
 
 async def forget_state(work: Work, buy_id: BuyId) -> None:

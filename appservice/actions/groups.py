@@ -139,12 +139,15 @@ async def appoint(work: Work, group_id: GroupId, user_id: UserId) -> Refusal | N
 async def set_pledges(work: Work, group_id: GroupId, *, private: bool) -> None:
     """Say whether one pledges in a group by direct message only; the cards of its open buys are posted anew, with
     buttons or without."""
-    group = replace(await work.unit.groups.lock(group_id), private_pledges=private)
+    before = await work.unit.groups.lock(group_id)
+    said = say.pledges_private(before) if private else say.pledges_open(before)
+    await work.owe(*acknowledge(work.cause), answer(work.cause, said))
+    if before.private_pledges == private:
+        return
+    group = replace(before, private_pledges=private)
     await work.unit.groups.save(group)
     actor = await number_of(work, group_id, work.cause.sender)
     await note(work, group_id, "pledges_private" if private else "pledges_open", actor=actor)
+    await tell_desk(work, group, said)
     for buy_id in await work.unit.buys.live_of(group_id):
         await post_anew(work, await work.unit.buys.lock(buy_id), group, remove=True)
-    said = say.pledges_private(group) if private else say.pledges_open(group)
-    await work.owe(*acknowledge(work.cause), answer(work.cause, said))
-    await tell_desk(work, group, said)

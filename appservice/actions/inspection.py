@@ -8,6 +8,7 @@ from appservice.actions import seats
 from appservice.actions.desk import note, tell_desk
 from appservice.actions.groups import INSPECTED_EVERY_MS
 from appservice.actions.guarding import at_the_desk, invited_by_other, judge, rules_of, watched
+from appservice.actions.pictures import compare_pictures
 from appservice.actions.reach import tell_unreached
 from appservice.actions.work import Work
 from appservice.domain.duration import MINUTE_MS
@@ -59,6 +60,7 @@ async def inspected(work: Work, group_id: GroupId, room: RoomState) -> None:
         await _compare_desk(work, group, room)
     elif group.status is not GroupStatus.CREATING:  # an adopted room lets nobody in until its desk is there
         await _compare_people(work, group, room)
+        await compare_pictures(work, group, room)
         await tell_unreached(work, group)
     if room.listed:
         await note(work, group_id, "unlisted", in_desk=in_desk)

@@ -9,7 +9,7 @@ from appservice.actions.work import Work
 from appservice.domain import group_buy
 from appservice.domain.duration import MINUTE_MS
 from appservice.domain.effect import SendEvent
-from appservice.domain.group_buy import Close, Grace, GraceGiven, GroupBuy
+from appservice.domain.group_buy import Cancel, Close, Grace, GraceGiven, GroupBuy, Status
 from appservice.domain.ids import RoomId
 from appservice.present.words import outages as say
 from appservice.store.settings import CAUGHT_UP_AT, OWN_ROOM, STARTED_AT
@@ -20,13 +20,23 @@ MOST_GRACES = 8
 
 
 async def begin(work: Work) -> int:
-    """Note that the service works from now on, and give grace to the open buys whose deadline has passed meanwhile;
-    nothing of this run may be handled before. Gives the time (ms) of the start."""
+    """Note that the service works from now on, give grace to the open buys whose deadline has passed meanwhile, and
+    call off those that were to open as well; nothing of this run may be handled before. Gives the time (ms) of the
+    start."""
     now = work.unit.now
     await work.unit.settings.put(STARTED_AT, str(now))
     for buy_id in await work.unit.buys.overdue(now):
-        await _give_grace(work, await work.unit.buys.lock(buy_id), quiet=False)
+        buy = await work.unit.buys.lock(buy_id)
+        if buy.status is Status.SCHEDULED:
+            await call_off(work, buy)
+        else:
+            await _give_grace(work, buy, quiet=False)
     return now
+
+
+async def call_off(work: Work, buy: GroupBuy) -> None:
+    """Cancel a locked buy whose deadline has passed before it could open: nobody has seen it."""
+    await record(work, buy, group_buy.decide(buy, Cancel(say.never_opened(), buy.opened_by)), None)
 
 
 async def came_back(work: Work, started_at: int | None) -> None:

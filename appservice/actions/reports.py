@@ -52,7 +52,7 @@ async def heard(work: Work, report: Report) -> None:
             await _settle_session(work, checkout, report)
             await _failed(work, buy, order_id)
         case Kind.REFUNDED:
-            await _refunded(work, buy, order_id, report, checkout)
+            await _refunded(work, buy, order_id, report)
         case Kind.DISPUTED:
             await _disputed(work, buy, order_id, report)
 
@@ -99,18 +99,18 @@ async def _failed(work: Work, buy: GroupBuy, order_id: OrderId) -> None:
         await work.owe(Tell(member.user_id, notice(say.payment_failed(product, link))))
 
 
-async def _refunded(work: Work, buy: GroupBuy, order_id: OrderId, report: Report, checkout: Checkout | None) -> None:
-    """Book what went back since the last report: each says the sum of all refunds of its payment."""
+async def _refunded(work: Work, buy: GroupBuy, order_id: OrderId, report: Report) -> None:
+    """Book what went back and is not in the books yet: each report says the sum of all refunds of its payment."""
     all_of_it = from_stripe(report.amount, report.currency)
     if all_of_it is None:
         await _odd(work, buy, order_id, report, say.NO_AMOUNT)
         return
-    amount = all_of_it - (checkout.refunded if checkout else 0)
-    if amount <= 0:
+    state, _ = await _stand(work, buy, order_id)
+    mark = f"{report.payment} refunded "
+    amount = all_of_it + sum(payment.amount for payment in state.payments if payment.reference.startswith(mark))
+    if amount <= 0:  # an earlier report, overtaken by a later one
         return
-    if checkout is not None:
-        await work.unit.checkouts.save(replace(checkout, refunded=all_of_it))
-    refusal = await carry_out(work, buy.id, Refund(order_id, amount, f"{report.payment} refunded {all_of_it}"), None)
+    refusal = await carry_out(work, buy.id, Refund(order_id, amount, f"{mark}{all_of_it}"), None)
     if refusal is not None:
         await _refused(work, buy, order_id, report, refusal)
 

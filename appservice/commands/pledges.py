@@ -77,9 +77,18 @@ async def _decline(work: Work, call: Call) -> Refusal | None:
 
 
 COMMANDS = (
-    Command("pledge", _PLEDGE, "say how many you take in all; 0 takes it back", Role.MEMBER, _pledge, _PLACES, shows_pledge=True),
+    Command(
+        "pledge", _PLEDGE, "say how many you take in all; 0 takes it back", Role.MEMBER, _pledge, _PLACES,
+        shows_pledge=True,
+    ),
     Command("withdraw", _WITHDRAW, "take your pledge back", Role.MEMBER, _withdraw, _PLACES, shows_pledge=True),
     Command("confirm", _CONFIRM, "agree to a later closing time", Role.MEMBER, _confirm, _PLACES, shows_pledge=True),
-    Command("take", _TAKE, "take what became free after a group buy closed", Role.MEMBER, _take, _PLACES, shows_pledge=True),
-    Command("decline", _DECLINE, "leave what became free to the next in line", Role.MEMBER, _decline, _PLACES, shows_pledge=True),
-)
+    Command(
+        "take", _TAKE, "take what became free after a group buy closed", Role.MEMBER, _take, _PLACES,
+        shows_pledge=True,
+    ),
+    Command(
+        "decline", _DECLINE, "leave what became free to the next in line", Role.MEMBER, _decline, _PLACES,
+        shows_pledge=True,
+    ),
+)  # fmt: skip

@@ -52,7 +52,7 @@ def deadline_moved(room_id: RoomId, buy: GroupBuy, product: Product, group: Grou
 def cancelled(room_id: RoomId, buy: GroupBuy, product: Product, reason: str) -> SendEvent:
     """Give the message that a buy has been called off."""
     key = {wire_buy.TYPE: wire_buy.format_result(buy, [], None)}
-    text = f"{product.name}: the group buy was cancelled. {reason}".rstrip()
+    text = f"{product.name}: the group buy was cancelled. {reason.rstrip('.')}."
     return SendEvent(room_id, message.TYPE, notice(text, key))
 
 

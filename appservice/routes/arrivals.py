@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from appservice.actions import (
     adoption,
-    buys,
     cards,
     deciding,
     directs,
@@ -12,6 +11,7 @@ from appservice.actions import (
     outages,
     pledges,
     recommending,
+    requests,
     seats,
     vouching,
 )
@@ -31,6 +31,7 @@ from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import membership, message, pledge_event, reaction, redaction, started
 from appservice.wire.event import Event
+from appservice.wire.keyed import parse_keyed
 from appservice.wire.membership import Membership, parse_membership
 from appservice.wire.message import Message, parse_message
 from appservice.wire.pledge import is_pledge_button, looks_like_pledge, parse_more
@@ -39,6 +40,9 @@ from appservice.wire.reaction import parse_reaction
 
 
 async def _on_message(work: Work, event: Event, room: Room | None) -> None:
+    keyed = parse_keyed(event.content) if room is not None and room.kind is not RoomKind.DIRECT else None
+    if keyed and room and await requests.by_message(work, GroupId(room.subject), event, keyed):
+        return
     typed = parse_message(event.content)
     if typed is None or room is None:
         return
@@ -211,7 +215,7 @@ async def _on_direct_membership(work: Work, room_id: RoomId, person: UserId, cha
 
 async def _on_buy_state(work: Work, event: Event, room: Room | None) -> None:
     if event.state_key is not None and room is not None and room.kind is RoomKind.GROUP:
-        await buys.restore_state(work, event.state_key)
+        await requests.by_state(work, GroupId(room.subject), event)
 
 
 async def _on_started(work: Work, event: Event, room: Room | None) -> None:

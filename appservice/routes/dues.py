@@ -99,7 +99,7 @@ async def _on_prune(work: Work, subject: str) -> None:
     await work.unit.outbox.prune(work.unit.now)
     await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
     await work.unit.told.prune(directs.ASKED, work.unit.now - HOUR_MS)
-    for beginning in ("early", "over the cap", "reminded", "unreached"):  # the others are said once for all
+    for beginning in ("early", "over the cap", "reminded", "requests", "unreached"):  # the others are said once for all
         await work.unit.told.prune(beginning, work.unit.now - 30 * DAY_MS)
     await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
 

@@ -2,6 +2,7 @@
 
 from appservice.actions import vouching
 from appservice.actions.guarding import can_redact
+from appservice.actions.requests import may_ask
 from appservice.config import Config
 from appservice.domain.recommendation import LIKES
 from appservice.routes.arrivals import POLICY, ROUTES
@@ -9,6 +10,7 @@ from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import Unit
 from appservice.wire import membership, message, reaction, redaction, started
 from appservice.wire.event import Event
+from appservice.wire.keyed import parse_keyed
 from appservice.wire.message import Message, parse_message
 from appservice.wire.pledge import is_pledge_button, looks_like_pledge
 from appservice.wire.reaction import parse_reaction
@@ -40,6 +42,9 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
         return room.kind is not RoomKind.DIRECT
     match event.type:
         case message.TYPE:
+            is_keyed = room.kind is not RoomKind.DIRECT and parse_keyed(event.content) is not None
+            if is_keyed and await may_ask(unit, room.subject, event.sender):
+                return True
             typed = parse_message(event.content)
             if typed is None:
                 return False

@@ -66,9 +66,9 @@ class Buys:
         return [BuyId(row["id"]) for row in rows]
 
     async def overdue(self, now: int) -> list[BuyId]:
-        """Give the ids of the open buys whose deadline has come."""
+        """Give the ids of the buys that are open, or have yet to open, and whose deadline has come."""
         rows = await self._connection.fetch(
-            "SELECT id FROM group_buy WHERE status = 'open' AND deadline_at <= $1 ORDER BY id", now
+            "SELECT id FROM group_buy WHERE status IN ('scheduled', 'open') AND deadline_at <= $1 ORDER BY id", now
         )
         return [BuyId(row["id"]) for row in rows]
 

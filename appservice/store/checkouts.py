@@ -21,7 +21,7 @@ class CheckoutStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """One session, good until `expires_at` (ms). `id` is the key by which Stripe gives the same one for the same
-    request; `payment` is Stripe's name of the money, of which `refunded` (minor units) went back."""
+    request; `payment` is Stripe's name of the money that came."""
 
     id: str
     order_id: OrderId
@@ -32,7 +32,6 @@ class Checkout:
     session_id: str | None = None
     url: str | None = None
     payment: str | None = None
-    refunded: int = 0
 
 
 class Checkouts:
@@ -70,13 +69,12 @@ class Checkouts:
     async def save(self, checkout: Checkout) -> None:
         """Write a session down, or what has become of it."""
         await self._connection.execute(
-            "INSERT INTO checkout (id, order_id, amount_minor, status, asked_at, expires_at, session_id, url, payment,"
-            " refunded_minor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+            "INSERT INTO checkout (id, order_id, amount_minor, status, asked_at, expires_at, session_id, url, payment)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
             " ON CONFLICT (id) DO UPDATE SET status = excluded.status, asked_at = excluded.asked_at,"
-            " session_id = excluded.session_id, url = excluded.url, payment = excluded.payment,"
-            " refunded_minor = excluded.refunded_minor",
+            " session_id = excluded.session_id, url = excluded.url, payment = excluded.payment",
             checkout.id, checkout.order_id, checkout.amount, checkout.status.value, checkout.asked_at,
-            checkout.expires_at, checkout.session_id, checkout.url, checkout.payment, checkout.refunded,
+            checkout.expires_at, checkout.session_id, checkout.url, checkout.payment,
         )  # fmt: skip
 
     async def forget(self, id: str) -> None:
@@ -87,5 +85,5 @@ class Checkouts:
 def _checkout(row: Any) -> Checkout:
     return Checkout(
         row["id"], OrderId(row["order_id"]), row["amount_minor"], CheckoutStatus(row["status"]), row["asked_at"],
-        row["expires_at"], row["session_id"], row["url"], row["payment"], row["refunded_minor"],
+        row["expires_at"], row["session_id"], row["url"], row["payment"],
     )  # fmt: skip

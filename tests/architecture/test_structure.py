@@ -11,10 +11,11 @@ from typing import Any, get_args
 import pytest
 
 from appservice import routes, wire
+from appservice.actions import booking
 from appservice.cli.setup import example, fill
 from appservice.commands.table import TABLE
 from appservice.config import parse
-from appservice.domain import effect, group_buy
+from appservice.domain import effect, fulfilment, group_buy
 from appservice.domain.clearing import Tier
 from appservice.domain.group_buy import Status
 from appservice.domain.guarding import GUARDED
@@ -97,11 +98,31 @@ async def test_what_the_bot_itself_sends_is_never_journaled_but_for_whom_it_remo
 
 
 def refusals() -> Iterator[tuple[str, Reason, dict[str, Any]]]:
-    """Every `refuse(Reason.X, …)` of the code: where, the reason, and sample values for its details."""
+    """Every `refuse(Reason.X, …)` of the code: where, the reason, and sample values for its details; once for each
+    `why` where the code chooses one."""
     for file, node in nodes(ast.Call):
         if called(node).split(".")[-1] == "refuse" and node.args and called_reason(node.args[0]):
-            details = {k.arg: sample(k.arg, k.value) for k in node.keywords if k.arg is not None}
-            yield f"{file.relative_to(ROOT)}:{node.lineno}", Reason[called_reason(node.args[0])], details
+            assert all(k.arg for k in node.keywords), f"{file}:{node.lineno}: details are to be seen at the call"
+            details = {str(k.arg): sample(str(k.arg), k.value) for k in node.keywords}
+            where = f"{file.relative_to(ROOT)}:{node.lineno}"
+            for why in chosen_whys(file, node) or [details.get("why")]:
+                yield where, Reason[called_reason(node.args[0])], details | ({"why": why} if why else {})
+
+
+def chosen_whys(file: Path, call: ast.Call) -> list[str]:
+    """What `why` may be where the code chooses it: either side of an `if`, or the names with which those pairs begin
+    among which the function looks for it."""
+    match next((k.value for k in call.keywords if k.arg == "why"), None):
+        case ast.IfExp(_, ast.Constant(one), ast.Constant(other)):
+            return [str(one), str(other)]
+        case ast.Name():
+            [around] = [n for n in ast.walk(TREES[file]) if isinstance(n, ast.FunctionDef) and call in ast.walk(n)]
+            firsts = [node.elts[0] for node in ast.walk(around) if isinstance(node, ast.Tuple) and node.elts]
+            found = [str(first.value) for first in firsts if isinstance(first, ast.Constant)]
+            assert found, f"{file}:{call.lineno}: what can the reason be?"
+            return found
+        case _:
+            return []
 
 
 def called_reason(node: ast.expr) -> str:
@@ -131,6 +152,15 @@ def test_every_refusal_has_its_sentence_with_the_details_that_it_needs(reason: R
     sentence = sentences.refusal(Refusal(reason, details))
     assert len(sentence) > 10
     assert "None" not in sentence
+
+
+def test_each_why_of_a_reason_has_a_sentence_of_its_own() -> None:
+    """A mistyped `why` would fall to another one's sentence."""
+    said: dict[tuple[Reason, str], set[Any]] = {}
+    for _, reason, details in refusals():
+        if "why" in details and reason is not Reason.SUSPENDED:  # there it is a concierge's own words
+            said.setdefault((reason, sentences.refusal(Refusal(reason, details))), set()).add(details["why"])
+    assert {told: whys for told, whys in said.items() if len(whys) > 1} == {}
 
 
 def test_every_reason_is_given_somewhere_and_has_one_sentence() -> None:
@@ -166,18 +196,30 @@ def test_every_effect_says_its_lane() -> None:
     assert [one.__name__ for one in effect.EFFECTS if not isinstance(vars(one).get("lane"), property)] == []
 
 
-@pytest.mark.parametrize(
-    ("union", "file", "names"),
-    [
-        (group_buy.Request, "domain/group_buy.py", ("decide",)),
-        (group_buy.Fact, "domain/group_buy.py", ("evolve",)),
-        (group_buy.Fact, "actions/recording.py", ("_entries",)),
-    ],
-    ids=["requests are decided", "facts change the buy", "facts are in the ledger"],
-)
-def test_every_request_and_fact_is_handled(union: Any, file: str, names: tuple[str, ...]) -> None:
-    handled = set().union(*(cases(function(file, name)) for name in names))
-    assert handled == {one.__name__ for one in get_args(union)}
+def handled(package: str, prefix: str) -> set[str]:
+    """The classes that have a case in a package's functions whose names begin so, private ones included."""
+    found = [node for file, node in nodes(ast.FunctionDef, "domain")
+             if file.parent.name == package and node.name.lstrip("_").startswith(prefix)]  # fmt: skip
+    return set().union(*map(cases, found))
+
+
+@pytest.mark.parametrize("package", [group_buy, fulfilment], ids=["group buy", "fulfilment"])
+def test_every_request_is_decided_and_every_fact_changes_the_state_and_has_its_name_in_the_ledger(package: Any) -> None:
+    name = package.__name__.split(".")[-1]
+    requests, facts = ({one.__name__ for one in get_args(union)} for union in (package.Request, package.Fact))
+    # the step that both take is decided in one place, and what is first decided is not all that follows
+    assert handled(name, "decide") | handled(name, "first_facts") | handled(name, "step") >= requests
+    assert handled(name, "evolve") == facts
+    assert set(get_args(package.Fact)) <= set(booking.NAMES)
+
+
+def test_the_ledgers_names_of_facts_are_of_facts_and_each_of_one() -> None:
+    assert set(booking.NAMES) == {*get_args(group_buy.Fact), *get_args(fulfilment.Fact)}
+    names = [*booking.NAMES.values(), "drafted", "order", "house"]
+    assert len(set(names)) == len(names)
+    written = {node.args[2].value for _, node in nodes(ast.Call, "actions")
+               if called(node) == "_line" and isinstance(node.args[2], ast.Constant)}  # fmt: skip
+    assert written == {"drafted", "order", "house"}
 
 
 def test_every_answer_that_an_effect_names_has_its_route_and_the_reverse() -> None:

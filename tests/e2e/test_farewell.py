@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from tests.harness.circle import CircleFactory
-from tests.harness.person import Event, Person, PersonFactory
+from tests.harness.person import Event, PersonFactory
 from tests.harness.service import Service, ServiceFactory
 from tests.harness.synapse import Synapse
 
@@ -44,16 +44,6 @@ def is_out(user_id: str, reason: str | None = None) -> Any:
     return leaves
 
 
-async def _download(person: Person, url: str) -> dict[str, Any]:
-    """A file of the media repository, read with the person's own token."""
-    path = f"/_matrix/client/v1/media/download/{url.removeprefix('mxc://')}"
-    headers = {"Authorization": f"Bearer {person.client.access_token}"}
-    answer = await person.client.send("GET", path, None, headers)
-    assert answer.status == 200, answer
-    found: dict[str, Any] = json.loads(await answer.read())
-    return found
-
-
 async def test_a_member_of_another_server_reads_their_file_and_is_forgotten(
     federated: tuple[Synapse, Synapse], person: PersonFactory, coterie: ServiceFactory, circle: CircleFactory
 ) -> None:
@@ -66,7 +56,7 @@ async def test_a_member_of_another_server_reads_their_file_and_is_forgotten(
     await rena.sees(room, "I call you Otter")
     await rena.say(room, "!mydata")
     sent = await rena.sees(room, lambda e: e["content"].get("msgtype") == "m.file")
-    file = await _download(rena, sent["content"]["url"])
+    file = json.loads(await rena.download(sent["content"]["url"]))
     assert [group["alias"] for group in file["groups"]] == ["Otter"] and "@" not in json.dumps(file)
     asked = await rena.say(room, "!forget me confirm")
     await rena.sees(here.group, is_out(rena.user_id, "left by their own wish"))

@@ -98,7 +98,7 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
         title, sums, pay, small = receipt["body"].split("\n")
         assert (title, sums) == ("Receipt: Merino throw", f"{units} × €69.00 = €{total}")
         link = f"https://shop.example/throw?reference={order['id']}&amount={total}&currency=EUR"
-        assert pay == f"Pay here: {link}"
+        assert re.fullmatch(r"Pay by \w+ \d+ \w+, \d\d:\d\d \(Vienna time\): " + re.escape(link), pay)
         alias = aliases[member] = await here.alias_of(member)
         assert (
             small == f"Order {order['id']} of {alias} in “Wool circle”; line {order['line']} of the published result."

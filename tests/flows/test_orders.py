@@ -199,7 +199,7 @@ async def test_a_cancelled_buy_owes_nobody_anything_and_pays_back(sold: Journey)
     before = len(sold.posted())
     signs, _ = await desk(sold, f"!buy cancel {sold.buy} The supplier is gone")
     assert signs == ["✅"] and await sold.status() == "cancelled"
-    assert sold.posted()[before:] == ["Merino throw: the group buy was cancelled. The supplier is gone"]
+    assert sold.posted()[before:] == ["Merino throw: the group buy was cancelled. The supplier is gone."]
     assert "The €474.00 that you paid will be paid back" in sold.told(sold.ana)[-1]
     assert sold.told(sold.otto)[-1].endswith("has ended and you owe nothing.")
     assert await balances(sold) == {"ana": -47400}

@@ -50,7 +50,9 @@ async def test_who_follows_the_link_of_a_receipt_pays_at_stripe(
     assert [account.sessions[id]["amount_total"] for id in sessions] == [63200, 15800]
     for asked in account.asked:
         words = " ".join(asked.form.values())
-        assert not [name for name in ("ana", "otto", "fake.test", (await shop.alias(shop.ana)).lower()) if name in words.lower()]
+        assert not [
+            name for name in ("ana", "otto", "fake.test", (await shop.alias(shop.ana)).lower()) if name in words.lower()
+        ]
     before = len(shop.told(shop.ana)), len(shop.told(shop.otto))
     assert await account.send(account.pay(sessions[0])) == 200
     await service.rest()

@@ -71,6 +71,14 @@ class Person(Watcher):
         content = {"msgtype": "m.image", "body": name, "url": accepted(uploaded).content_uri, "info": info}
         return await self.send_event(room, "m.room.message", content)
 
+    async def download(self, url: str) -> bytes:
+        """A file of the media repository, read with the own token."""
+        path = f"/_matrix/client/v1/media/download/{url.removeprefix('mxc://')}"
+        headers = {"Authorization": f"Bearer {self.client.access_token}"}
+        answer = await self.client.send("GET", path, None, headers)
+        assert answer.status == 200, answer
+        return bytes(await answer.read())
+
     async def send_event(self, room: str, event_type: str, content: dict[str, Any]) -> str:
         """Send any content, well formed or not; the event id."""
         return str(accepted(await self.client.room_send(room, event_type, content)).event_id)

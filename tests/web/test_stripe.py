@@ -264,6 +264,17 @@ async def test_nobody_is_led_to_where_stripe_is_not(shop: Shop, monkeypatch: pyt
     assert "cannot be paid by this page" in text
 
 
+@pytest.mark.parametrize("other", [{"amount_total": 15801}, {"currency": "usd"}])
+async def test_a_page_for_another_sum_than_was_asked_for_is_shown_to_nobody(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, other: dict[str, object]
+) -> None:
+    made = shop.account._session
+    monkeypatch.setattr(shop.account, "_session", lambda form: made(form) | other)
+    status, text = await shop.get(shop.link())
+    assert (status, "cannot be paid by this page" in text) == (200, True)
+    assert [session["status"] for session in shop.account.sessions.values()] == ["expired"]
+
+
 async def test_a_name_with_markup_is_only_text(shop: Shop) -> None:
     async with shop.store.unit() as unit:
         await unit._connection.execute("UPDATE product SET name = $1", "<script>&\"'")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from appservice.domain.fulfilment import Payment
-from appservice.domain.group_buy import OrderStatus
+from appservice.domain.group_buy import Cancel, OrderStatus
+from appservice.domain.ids import Number
 from appservice.web.payment import MOST_BYTES, WEBHOOK
 from tests.harness.stripe import sign
 from tests.store.engine import count, counts, fetch
@@ -234,6 +235,10 @@ async def test_a_refund_of_what_was_owed_is_told_and_books_nothing(shop: Shop) -
     assert "went back of the order ord234" in line
     assert "Nothing was booked" in line
     assert len((await shop.fulfilment()).payments) == 1
+    await shop.act(Cancel("the wool is gone", Number(3)))
+    await shop.report(shop.account.refund(session_id, 15800))
+    assert [payment.amount for payment in (await shop.fulfilment()).payments] == [15800, -15800], "all of it, at last"
+    assert await shop.status() is OrderStatus.REFUNDED
 
 
 async def test_refunds_of_what_was_too_much_add_up_in_any_order(shop: Shop) -> None:
@@ -244,6 +249,7 @@ async def test_refunds_of_what_was_too_much_add_up_in_any_order(shop: Shop) -> N
         await shop.report(event)
     amounts = [payment.amount for payment in (await shop.fulfilment()).payments]
     assert amounts == [20000, -1000, -3200]
+    assert len(await desk(shop)) == 1, "that it was too much"
     assert await shop.status() is OrderStatus.PAID, "just what was owed has stayed"
 
 
@@ -266,6 +272,8 @@ async def test_reports_that_overtake_each_other_come_to_the_same(shop: Shop) -> 
     await shop.report(under_way)
     assert await shop.status() is OrderStatus.PAID
     assert "This order is paid." in (await shop.get(shop.link()))[1]
+    await shop.report(shop.account.dispute(session_id))
+    assert await shop.click() != session_id, "nothing is under way any more"
 
 
 async def test_who_chose_a_way_that_failed_is_told_and_may_pay_again(shop: Shop) -> None:

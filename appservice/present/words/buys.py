@@ -18,11 +18,12 @@ def not_a_picture() -> str:
     return "The message you replied to is no picture I can use, so the product was posted without one."
 
 
-def state_restored() -> str:
-    return (
-        "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and end "
-        "it with !buy close."
-    )
+def request_refused(who: str, why: str) -> str:
+    return f"{who} wrote to the state event of a group buy, and I have put it back. {why}"
+
+
+def picture_removed(who: str) -> str:
+    return f"{who} removed the state event of a group buy. I have put it back; a buy is called off with !buy cancel."
 
 
 def confirm_deadline(product: Product, buy: GroupBuy, group: Group) -> str:
@@ -33,11 +34,11 @@ def confirm_deadline(product: Product, buy: GroupBuy, group: Group) -> str:
 
 
 def cancelled_for_you(product: Product, reason: str) -> str:
-    return f"{product.name}: the group buy was cancelled. {reason} You owe nothing.".replace("  ", " ")
+    return f"{product.name}: the group buy was cancelled. {_sentence(reason)}You owe nothing."
 
 
 def buy_cancelled(product: Product, buy: GroupBuy, reason: str) -> str:
-    return f"{product.name} ({buy.id}) was cancelled. {reason} Nobody owes anything.".replace("  ", " ")
+    return f"{product.name} ({buy.id}) was cancelled. {_sentence(reason)}Nobody owes anything."
 
 
 def buy_scheduled(product: Product, buy: GroupBuy, group: Group) -> str:
@@ -84,3 +85,7 @@ def buy_opened(product: Product, deadline_at: int, group: Group) -> str:
         f"The group buy of {product.name} is open until {moment(deadline_at, group)}. If that is not the time you "
         "meant, end it with !buy close before anyone pledges, and open it again."
     )
+
+
+def _sentence(words: str) -> str:
+    return f"{words.rstrip('.')}. " if words else ""

@@ -87,18 +87,17 @@ STATEMENTS = (
     "UPDATE group_buy SET unit_minor = (SELECT MAX(unit_minor) FROM purchase_order WHERE buy_id = group_buy.id)"
     " WHERE status = 'collecting'",
     # Sessions at Stripe in which an order can be, or was, paid. `id` is the idempotency key, `payment` Stripe's name of
-    # the money that came, `refunded_minor` what of it went back.
+    # the money that came.
     """CREATE TABLE checkout (
-        id             TEXT   PRIMARY KEY,
-        order_id       TEXT   NOT NULL REFERENCES purchase_order (id),
-        amount_minor   BIGINT NOT NULL,
-        status         TEXT   NOT NULL,
-        asked_at       BIGINT NOT NULL,
-        expires_at     BIGINT NOT NULL,
-        session_id     TEXT,
-        url            TEXT,
-        payment        TEXT   UNIQUE,
-        refunded_minor BIGINT NOT NULL DEFAULT 0
+        id           TEXT   PRIMARY KEY,
+        order_id     TEXT   NOT NULL REFERENCES purchase_order (id),
+        amount_minor BIGINT NOT NULL,
+        status       TEXT   NOT NULL,
+        asked_at     BIGINT NOT NULL,
+        expires_at   BIGINT NOT NULL,
+        session_id   TEXT,
+        url          TEXT,
+        payment      TEXT   UNIQUE
     )""",
     "CREATE INDEX checkout_order ON checkout (order_id)",
     # What members say for a product, and the reactions by which they like it.
