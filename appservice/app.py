@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from appservice import routes
-from appservice.actions import door, outages
+from appservice.actions import catching_up, door, outages
 from appservice.actions.work import Work
 from appservice.clock import Clock, SystemClock
 from appservice.config import Config
@@ -28,7 +28,7 @@ from appservice.payment.session import NotGiven
 from appservice.store import db
 from appservice.store.inbox import NewArrival
 from appservice.store.settings import OWN_ROOM
-from appservice.store.unit import Store, fresh_id
+from appservice.store.unit import Store, Unit, fresh_id
 from appservice.web.antispam import Antispam
 from appservice.wire import started
 from appservice.wire.event import Event
@@ -69,8 +69,10 @@ async def running(config: Config, clock: Clock, stop: asyncio.Event) -> AsyncIte
         homeserver = Homeserver(session, config.homeserver.address, config.appservice.as_token, bot)
         account = await stack.enter_async_context(_account(config))
         crew = _crew(config, clock, store, homeserver, account)
+        async with store.look() as unit:
+            heard_at = await unit.inbox.heard_at()
         await stack.enter_async_context(_listening(config, store, homeserver, crew, account))
-        work = _work(config, store, homeserver, crew, stop)
+        work = _work(config, store, homeserver, crew, stop, heard_at)
         await stack.enter_async_context(run_together(work, crew))
         yield
 
@@ -102,13 +104,28 @@ def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver, ac
     def code_of(code_id: str) -> str:
         return code_text(config.appservice.as_token, code_id)
 
-    sender = Sender(homeserver, direct_room_of, known_rooms, code_of, _ending(account))
+    sender = Sender(homeserver, direct_room_of, known_rooms, code_of, _ending(account), _wanted(config, store))
     crew = Crew()
     crew.inbox = inbox_lanes(store, clock, lambda unit, arrival: routes.handle(unit, config, arrival), crew.ring_all)
     crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all, doors=False)
     crew.doors = outbox_lanes(store, clock, sender.perform, crew.ring_all, width=4, doors=True)
     crew.timers = TimerWorker(store, clock, lambda unit, timer: routes.fire(unit, config, timer), crew.ring_all)
     return crew
+
+
+def _wanted(config: Config, store: Store) -> Callable[[list[Event]], Awaitable[set[str]]]:
+    """Give what tells which events are journaled."""
+
+    async def wanted(events: list[Event]) -> set[str]:
+        async with store.look() as unit:
+            return await routes.wanted(unit, config, events)
+
+    return wanted
+
+
+def _by_itself(config: Config, unit: Unit, why: str) -> Work:
+    """Give the means for what the service does without having been asked."""
+    return Work(unit, config, Cause(f"{why} {fresh_id(12)}", unit.now))
 
 
 def _ending(account: "StripeCheckout | None") -> Callable[[str], Awaitable[None]]:
@@ -135,14 +152,16 @@ async def _listening(
         crew.inbox.ring()
         return new
 
-    async def wanted(events: list[Event]) -> set[str]:
-        async with store.look() as unit:
-            return await routes.wanted(unit, config, events)
-
     async def healthy() -> dict[str, bool]:
         return {"database": await _answers(store), "homeserver": await _reachable(homeserver)}
 
-    intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy)
+    async def cut_off() -> None:
+        async with store.unit() as unit:
+            await outages.cut_off(_by_itself(config, unit, "cut"))
+        crew.outbox.ring()
+
+    wanted = _wanted(config, store)
+    intake = Intake(config.appservice.hs_token, homeserver.bot, journal, wanted, healthy, cut_off)
     application = intake.application(config.web.max_body_bytes)
     _antispam(config, store).add_to(application)
     if account is not None:
@@ -174,29 +193,39 @@ def _antispam(config: Config, store: Store) -> Antispam:
     return Antispam(config.appservice.antispam_token, may_join, may_invite)
 
 
-async def _work(config: Config, store: Store, homeserver: Homeserver, crew: Crew, stop: asyncio.Event) -> None:
+async def _work(
+    config: Config, store: Store, homeserver: Homeserver, crew: Crew, stop: asyncio.Event, heard_at: int
+) -> None:
     """Be the one instance that works: prepare the bot, then let the workers run until they are stopped."""
+    stood_by = asyncio.Event()
+
+    def stand_by() -> None:
+        log.info("another instance works on this database; standing by")
+        stood_by.set()
+
     try:
-        async with db.sole_worker(
-            config.appservice.database,
-            lambda: log.info("another instance works on this database; standing by"),
-        ) as lost:
-            await _prepare(config, store, homeserver, crew)
+        async with db.sole_worker(config.appservice.database, stand_by) as lost:
+            if stood_by.is_set():  # the other has worked until now
+                async with store.look() as unit:
+                    heard_at = unit.now
+            await _prepare(config, store, homeserver, crew, heard_at)
             log.info("working as %s", config.bot_mxid)
             await crew.work(lost)
             if lost.is_set():
                 raise db.LockLost("the database closed the connection that held the lock; start coterie again")
+            async with store.unit() as unit:
+                await catching_up.end(_by_itself(config, unit, "end"))
     finally:
         stop.set()
 
 
-async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: Crew) -> None:
+async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: Crew, heard_at: int) -> None:
     """Wait for the homeserver, make sure that the bot exists, and have what was missed delivered now."""
     wait_s = 1
     while not crew.stopping:
         try:
             await homeserver.prepare(config.appservice.bot_username, config.appservice.bot_displayname)
-            await _ask_for_delivery(config, store, homeserver, await _begin(config, store))
+            await _ask_for_delivery(config, store, homeserver, await _begin(config, store, heard_at))
             break
         except HomeserverError as error:
             log.warning("the homeserver is not ready (%s), trying again in %d s", error, wait_s)
@@ -208,10 +237,10 @@ async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: C
             await unit.timers.set_earlier("inspection", group.id, unit.now)
 
 
-async def _begin(config: Config, store: Store) -> int:
+async def _begin(config: Config, store: Store, heard_at: int) -> int:
     """Note that this instance works from now on (ms), before anything of this run is handled."""
     async with store.unit() as unit:
-        return await outages.begin(Work(unit, config, Cause(f"start {fresh_id(12)}", unit.now)))
+        return await outages.begin(_by_itself(config, unit, "start"), heard_at)
 
 
 async def _ask_for_delivery(config: Config, store: Store, homeserver: Homeserver, started_at: int) -> None:

@@ -51,6 +51,14 @@ NAMES: Mapping[type, str] = {
 """How the ledger calls each fact; never changed, since lines are kept for ever."""
 
 
+_NO_CONCIERGES = (
+    buying.TrancheAdded, buying.UnitsWithdrawn, buying.OptionsChanged, buying.Confirmed, buying.TierReached,
+    after.WaitingAdded, after.Taken, after.Declined, after.OrderPaid, after.AtRisk, after.RiskEnded,
+)  # fmt: skip
+"""Deeds of the member whose line it is, and what follows by itself. An actor is a concierge of the buy's own group: a
+line may be about a member of another, who can have the same number."""
+
+
 def drafted(work: Work, buy: GroupBuy) -> Entry:
     """Give the line with which a buy begins."""
     detail = {"product": buy.product_id, "terms": asdict(buy.terms), "at": buy.opened_at}
@@ -60,14 +68,14 @@ def drafted(work: Work, buy: GroupBuy) -> Entry:
 def of_pledging(work: Work, buy: GroupBuy, fact: buying.Fact, actor: Number | None) -> Iterator[Entry]:
     """Give the lines of what happened to a buy, in the state after it."""
     units, pledger = 0, getattr(fact, "pledger", None)
+    actor = None if isinstance(fact, _NO_CONCIERGES) else actor
     match fact:
         case buying.TrancheAdded(tranche):
             units, pledger = tranche.quantity, tranche.pledger
         case buying.UnitsWithdrawn(_, _, taken):
             units = -taken
         case buying.Succeeded(clearing, orders):
-            head = {"unit_price": clearing.unit_price, "minimum": clearing.minimum, "total": clearing.total}
-            yield _line(work, buy, NAMES[type(fact)], actor=actor, detail=head)
+            yield _line(work, buy, NAMES[type(fact)], actor=actor, detail=asdict(clearing))
             for order, booking in zip(orders, charge(orders), strict=True):
                 yield _line(
                     work, buy, "order", order.pledger, order.units, booking.amount, actor, {"order": asdict(order)}
@@ -83,6 +91,7 @@ def of_settling(
 ) -> Iterator[Entry]:
     """Give the lines of what happened to the orders of a buy, in the state before it; their amounts are what each
     account is charged and credited."""
+    actor = None if isinstance(fact, _NO_CONCIERGES) else actor
     state = after.evolve(before, fact)
     bookings = book(before, fact)
     pledger = next(_concerned(before, fact), None)  # a fact is about one member at most

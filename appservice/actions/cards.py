@@ -6,10 +6,12 @@ from typing import Any
 from appservice.actions.work import Work
 from appservice.domain.duration import HOUR_MS
 from appservice.domain.effect import Pin, Redact, SendEvent, SendState
+from appservice.domain.fulfilment import Fulfilment
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import GroupBuy
 from appservice.domain.ids import BuyId, EventId, RoomId
 from appservice.domain.product import Product
+from appservice.present import news
 from appservice.present.amounts import time_left_changes_at
 from appservice.present.card import card_content, picture_event
 from appservice.present.text import edited
@@ -89,6 +91,21 @@ async def post_anew(work: Work, buy: GroupBuy, group: Group, *, remove: bool = F
             if remove:
                 await work.owe(Redact(card.room_id, card.event_id))
             await work.owe(SendEvent(card.room_id, message.TYPE, content, answer="card", subject=buy.id))
+
+
+async def result_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventId) -> None:
+    """Note which event says the result, since its lines change where orders end or begin later."""
+    await work.unit.buys.set_result(buy_id, room_id, event_id)
+
+
+async def edit_results(work: Work, buy: GroupBuy, state: Fulfilment) -> None:
+    """Bring the lines of the published result up to date."""
+    product = await work.unit.products.get(buy.product_id)
+    results = await work.unit.buys.results(buy.id)
+    for group, room_id in await showings(work, buy):
+        if room_id in results and not group.private_pledges:
+            content = edited(results[room_id], news.result(buy, product, group, state))
+            await work.owe(SendEvent(room_id, message.TYPE, content))
 
 
 async def refresh_card(work: Work, buy_id: BuyId) -> None:

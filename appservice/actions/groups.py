@@ -150,4 +150,4 @@ async def set_pledges(work: Work, group_id: GroupId, *, private: bool) -> None:
     await note(work, group_id, "pledges_private" if private else "pledges_open", actor=actor)
     await tell_desk(work, group, said)
     for buy_id in await work.unit.buys.live_of(group_id):
-        await post_anew(work, await work.unit.buys.lock(buy_id), group, remove=True)
+        await post_anew(work, await work.unit.buys.get(buy_id), group, remove=True)

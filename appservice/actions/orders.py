@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from appservice.actions import booking
-from appservice.actions.cards import publish, refresh_soon, showings
+from appservice.actions.cards import edit_results, publish, refresh_soon, showings
 from appservice.actions.checkouts import end_outdated
 from appservice.actions.desk import tell_desk
 from appservice.actions.receipts import names, receipt
@@ -160,6 +160,8 @@ async def _record(
     await end_outdated(work, after)
     if changed.status is not buy.status or after.house != before.house:
         await refresh_soon(work, changed)
+    if news.published_lines(after) != news.published_lines(before):
+        await edit_results(work, changed, after)
     return changed, after
 
 

@@ -2,29 +2,27 @@
 back. All of that has come when the event that the bot sends to itself at its start has come back, since a homeserver
 delivers in order."""
 
-from appservice.actions import booking
+from appservice.actions import booking, catching_up
 from appservice.actions.desk import tell_desk
 from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
 from appservice.domain.duration import MINUTE_MS
-from appservice.domain.effect import SendEvent
 from appservice.domain.group_buy import Cancel, Close, Grace, GraceGiven, GroupBuy, Status
-from appservice.domain.ids import RoomId
 from appservice.present.words import outages as say
-from appservice.store.settings import CAUGHT_UP_AT, OWN_ROOM, STARTED_AT
-from appservice.wire import started
+from appservice.store.settings import CAUGHT_UP_AT, STARTED_AT
 
 MOST_GRACES = 8
 """So often a buy is given more time after one start; then it closes, whatever the homeserver may still hold back."""
 
 
-async def begin(work: Work) -> int:
+async def begin(work: Work, heard_at: int) -> int:
     """Note that the service works from now on, give grace to the open buys whose deadline has passed meanwhile, and
     call off those that were to open as well; nothing of this run may be handled before. Gives the time (ms) of the
-    start."""
+    start; `heard_at` (ms) is when anything was journaled last before it."""
     now = work.unit.now
     await work.unit.settings.put(STARTED_AT, str(now))
+    await catching_up.begin(work, heard_at)
     for buy_id in await work.unit.buys.overdue(now):
         buy = await work.unit.buys.lock(buy_id)
         if buy.status is Status.SCHEDULED:
@@ -40,9 +38,18 @@ async def call_off(work: Work, buy: GroupBuy) -> None:
 
 
 async def came_back(work: Work, started_at: int | None) -> None:
-    """Note that all has been journaled that the homeserver had for us before the last start."""
-    if started_at == await _setting(work, STARTED_AT) and not await _caught_up_at(work):
+    """Note that all has been journaled that the homeserver had for us before the last start. What is missing now will
+    never come by itself."""
+    if started_at != await _setting(work, STARTED_AT):
+        return
+    if not await _caught_up_at(work):
         await work.unit.settings.put(CAUGHT_UP_AT, str(work.cause.received_at))
+    await catching_up.look_back(work)
+
+
+async def cut_off(work: Work) -> None:
+    """Look up what the homeserver may forget: it has gone before it had the answer to a transaction."""
+    await catching_up.cut_off(work, await _setting(work, STARTED_AT))
 
 
 async def prolonged(work: Work, buy: GroupBuy) -> bool:
@@ -57,7 +64,7 @@ async def prolonged(work: Work, buy: GroupBuy) -> bool:
     if len(given) > MOST_GRACES:
         await _give_up(work, buy)
     else:
-        await _ask_again(work, started_at)
+        await catching_up.ask_for_sign(work, started_at)
         buy = await _give_grace(work, buy, quiet=bool(given))
         if len(given) == 1:
             group, product = await work.unit.groups.get(buy.group_id), await work.unit.products.get(buy.product_id)
@@ -76,13 +83,6 @@ async def _give_up(work: Work, buy: GroupBuy) -> None:
     await record(work, buy, group_buy.decide(buy, Close(buy.terms.deadline_at)), None)
     group, product = await work.unit.groups.get(buy.group_id), await work.unit.products.get(buy.product_id)
     await tell_desk(work, group, say.waited_enough(product, buy))
-
-
-async def _ask_again(work: Work, started_at: int) -> None:
-    """Send the event once more: a homeserver that stops forgets what it was about to deliver."""
-    room_id = await work.unit.settings.get(OWN_ROOM)
-    if room_id is not None:
-        await work.owe(SendEvent(RoomId(room_id), started.TYPE, started.format_started(started_at)))
 
 
 async def _caught_up_at(work: Work) -> int:

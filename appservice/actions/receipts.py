@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from appservice.actions.cards import showings
 from appservice.actions.work import Work
 from appservice.domain.effect import Tell
+from appservice.domain.fulfilment import Fulfilment
 from appservice.domain.group_buy import GroupBuy, Order, Pledger, Succeeded
 from appservice.domain.ids import GroupId
 from appservice.domain.product import Product
@@ -31,12 +32,12 @@ async def _own_names(work: Work, group_id: GroupId) -> Mapping[Pledger, str]:
     return {Pledger(group_id, m.number): m.alias or f"Member {m.number}" for m in members if m.number is not None}
 
 
-async def send_receipts(work: Work, buy: GroupBuy, success: Succeeded) -> None:
+async def send_receipts(work: Work, buy: GroupBuy, success: Succeeded, state: Fulfilment) -> None:
     """Tell each room the result, every pledger what they owe or that they do not, and the desks who has what."""
     product = await work.unit.products.get(buy.product_id)
     places = await showings(work, buy)
     for group, room_id in places:
-        await work.owe(news.succeeded(room_id, buy, product, group, success))
+        await work.owe(news.succeeded(room_id, buy, product, group, state))
     orders = {order.pledger: order for order in success.orders}
     for pledger in buy.pledgers():
         order = orders.get(pledger)

@@ -87,7 +87,7 @@ async def _follow(work: Work, buy: GroupBuy, fact: Fact) -> None:
             await work.unit.orders.save(None, state, work.unit.now)
             await schedule(work, state)
             await _end(work, buy)
-            await send_receipts(work, buy, fact)
+            await send_receipts(work, buy, fact, state)
         case Failed():
             await _end(work, buy)
             await _tell_failed(work, buy)

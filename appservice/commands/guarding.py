@@ -45,9 +45,11 @@ async def _told(work: Work, group: Group, entries: Sequence[Entry]) -> list[tupl
     def name(number: int | None) -> str:
         return (aliases.get(Number(number)) if number is not None else None) or say.SOMEBODY
 
-    return [
-        (entry.at, say.AUDITED[entry.fact](name(entry.actor), name(entry.number), entry.detail)) for entry in entries
-    ]
+    def words(entry: Entry) -> str:
+        detail = {**entry.detail, "buy": entry.buy_id}
+        return say.AUDITED[entry.fact](name(entry.actor), name(entry.number), detail)
+
+    return [(entry.at, words(entry)) for entry in entries]
 
 
 def merged(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:

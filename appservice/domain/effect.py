@@ -214,6 +214,21 @@ class ReadEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Read what was written in a room since a time (ms, by the senders' clocks); the answer brings the messages that
+    the service has to know."""
+
+    room_id: RoomId
+    since: int
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return f"read {self.room_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     """Look at a room as our homeserver has it: its state, members, aliases and listing; the answer brings them.
 
@@ -259,11 +274,11 @@ class EndCheckout:
 
 Effect = (
     SendEvent | SendFile | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite | Kick | Join
-    | Leave | ReadEvent | Inspect | Unlist | EndCheckout
+    | Leave | ReadEvent | ReadBack | Inspect | Unlist | EndCheckout
 )  # fmt: skip
 EFFECTS: tuple[type[Effect], ...] = (
     SendEvent, SendFile, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick, Join, Leave,
-    ReadEvent, Inspect, Unlist, EndCheckout,
+    ReadEvent, ReadBack, Inspect, Unlist, EndCheckout,
 )  # fmt: skip
 DIRECT_EFFECTS = (Tell, TellFile, TellCode)
 """What is said in a person's direct room, and waits until they are in it."""

@@ -53,7 +53,10 @@ def sku_from(name: str, taken: frozenset[str]) -> str:
 
 
 def parse_link(text: str) -> str | None:
-    """Give an absolute http(s) link with a host and without credentials, as it was typed, or None."""
+    """Give an absolute http(s) link with a host and without credentials, as it was typed, or None.
+
+    A host in other letters than ASCII is given as `xn--…`, so that nobody takes it for the one that it looks like.
+    """
     if len(text) > LONGEST_LINK or any(char.isspace() or ord(char) < 32 for char in text):
         return None
     try:
@@ -61,4 +64,7 @@ def parse_link(text: str) -> str | None:
         plain = url.scheme in ("http", "https") and bool(url.host) and url.port is not None
     except (ValueError, IndexError):  # yarl raises the latter for https://[::1]@
         return None
-    return text if plain and url.user is None and url.password is None else None
+    if not plain or url.user is not None or url.password is not None:
+        return None
+    safe = text if url.host is not None and url.host.isascii() else str(url)
+    return safe if len(safe) <= LONGEST_LINK else None

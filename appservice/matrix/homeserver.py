@@ -13,6 +13,8 @@ from appservice.matrix.body import read_json
 
 DEVICE = "COTERIE"
 """The bot's device; made without a login (MSC4190)."""
+_PAGE = 100
+_MOST_PAGES = 50
 
 
 class HomeserverError(Exception):
@@ -65,6 +67,11 @@ def _error(response: aiohttp.ClientResponse, body: object) -> HomeserverError:
         after = int(header) * 1000 if header.isdigit() else None
     status = response.status if response.status >= 300 else 502  # a 200 that is not JSON is a broken proxy
     return HomeserverError(status, str(said.get("errcode", "M_UNKNOWN")), str(said.get("error", ""))[:200], after)
+
+
+def _sent_at(event: Mapping[str, Any]) -> int:
+    sent_at = event.get("origin_server_ts")
+    return sent_at if isinstance(sent_at, int) else 0
 
 
 class Homeserver:
@@ -224,6 +231,20 @@ class Homeserver:
         """Give an event."""
         answer: dict[str, Any] = await self._call(Method.GET, Path.v3.rooms[room_id].event[event_id])
         return answer
+
+    async def written_since(self, room_id: str, since: int) -> list[dict[str, Any]]:
+        """Give the events that the bot may see in a room and that are of a time (ms, by their senders' clocks) or
+        newer, oldest first; of the newest thousands."""
+        found: list[dict[str, Any]] = []
+        query = {"dir": "b", "limit": str(_PAGE)}
+        for _ in range(_MOST_PAGES):
+            answer = await self._call(Method.GET, Path.v3.rooms[room_id].messages, query=query)
+            newer = [event for event in answer["chunk"] if _sent_at(event) >= since]
+            found += newer
+            if not newer or "end" not in answer:
+                break
+            query |= {"from": str(answer["end"])}
+        return found[::-1]
 
     async def recent(self, room_id: str, limit: int) -> list[dict[str, Any]]:
         """Give the newest events that the bot may see in a room, oldest first."""

@@ -28,6 +28,7 @@ MOST_EVENTS = 10_000
 Journal = Callable[[list[NewArrival]], Awaitable[int]]
 Wanted = Callable[[list[Event]], Awaitable[set[str]]]
 Healthy = Callable[[], Awaitable[Mapping[str, bool]]]
+CutOff = Callable[[], Awaitable[None]]
 
 
 class Refused(Exception):
@@ -39,14 +40,18 @@ class Refused(Exception):
 
 
 class Intake:
-    """The handlers. `wanted` tells which events are written down at all: the journal keeps no chatter."""
+    """The handlers. `wanted` tells which events are written down at all: the journal keeps no chatter. `cut_off` is
+    called when the homeserver has not waited for an answer: one that stops forgets what was to come next."""
 
-    def __init__(self, token: str, bot: UserId, journal: Journal, wanted: Wanted, healthy: Healthy) -> None:
+    def __init__(
+        self, token: str, bot: UserId, journal: Journal, wanted: Wanted, healthy: Healthy, cut_off: CutOff | None = None
+    ) -> None:
         self._token = token
         self._bot = bot
         self._journal = journal
         self._wanted = wanted
         self._healthy = healthy
+        self._cut_off = cut_off
 
     def application(self, most_bytes: int) -> web.Application:
         """Give the site: the application service API and GET /health."""
@@ -83,6 +88,9 @@ class Intake:
         if arrivals:  # a transaction without anything for us is answered without a commit: replaying it is harmless
             new = await self._journal(arrivals)
             log.debug("journaled %d of %d events", new, len(arrivals))
+        if self._cut_off is not None and (request.transport is None or request.transport.is_closing()):
+            log.warning("the homeserver has gone before it had the answer to a transaction")
+            await self._cut_off()
         return web.json_response({})
 
     async def _arrivals(self, raw_events: list[Any]) -> list[NewArrival]:

@@ -15,6 +15,7 @@ from appservice.domain.effect import (
     Kick,
     Leave,
     Pin,
+    ReadBack,
     ReadEvent,
     Redact,
     SendEvent,
@@ -29,6 +30,7 @@ from appservice.domain.guarding import POWER_LEVELS, Rules, beyond
 from appservice.domain.ids import RoomId
 from appservice.matrix.homeserver import DirectRoomLost, Homeserver, HomeserverError
 from appservice.matrix.rooms import REQUEST
+from appservice.wire.event import Event, parse_event
 
 log = logging.getLogger("coterie.sender")
 
@@ -46,6 +48,7 @@ DirectRoomOf = Callable[[str], Awaitable[RoomId | None]]
 KnownRooms = Callable[[], Awaitable[set[str]]]
 CodeOf = Callable[[str], str]
 End = Callable[[str], Awaitable[None]]
+Wanted = Callable[[list[Event]], Awaitable[set[str]]]
 
 
 class Sender:
@@ -58,12 +61,14 @@ class Sender:
         known_rooms: KnownRooms,
         code_of: CodeOf,
         end_checkout: End,
+        wanted: Wanted,
     ) -> None:
         self._homeserver = homeserver
         self._direct_room_of = direct_room_of
         self._known_rooms = known_rooms
         self._code_of = code_of
         self._end_checkout = end_checkout
+        self._wanted = wanted
 
     async def perform(self, effect: Effect, id: str) -> Outcome:
         """Carry out an effect; `id` is the Matrix transaction id. Raises HomeserverError."""
@@ -106,6 +111,8 @@ class Sender:
                 return await self._leave(room_id)
             case ReadEvent(room_id, event_id):
                 return {"event": await hs.event(room_id, event_id)}
+            case ReadBack(room_id, since):
+                return {"room_id": room_id, "events": await self._missed(room_id, since)}
             case Inspect(room_id, _, _, asked_at, join):
                 return await self._inspect(room_id, asked_at, join)
             case Unlist(room_id, aliases):
@@ -224,6 +231,13 @@ class Sender:
             if error.status not in (403, 404):  # it is out already
                 raise
         return {}
+
+    async def _missed(self, room_id: str, since: int) -> list[dict[str, Any]]:
+        """Give the messages of a room that the service has to know; of the others, nothing may be written down."""
+        raw = [event | {"room_id": room_id} for event in await self._homeserver.written_since(room_id, since)]
+        parsed = [event for event in map(parse_event, raw) if event is not None and event.state_key is None]
+        wanted = await self._wanted(parsed)
+        return [event for event in raw if event.get("event_id") in wanted]
 
     async def _inspect(self, room_id: str, asked_at: int, join: bool) -> Outcome:
         """Bring what our homeserver has of a room; of those who left it, nothing."""

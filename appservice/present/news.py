@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
 from yarl import URL
 
 from appservice.domain.clearing import Clearing, Tier
 from appservice.domain.effect import SendEvent, Tell
+from appservice.domain.fulfilment import Fulfilment
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Order, Pledger, Succeeded, units_by_pledger
 from appservice.domain.ids import RoomId, UserId
@@ -56,17 +58,27 @@ def cancelled(room_id: RoomId, buy: GroupBuy, product: Product, reason: str) -> 
     return SendEvent(room_id, message.TYPE, notice(text, key))
 
 
-def succeeded(room_id: RoomId, buy: GroupBuy, product: Product, group: Group, fact: Succeeded) -> SendEvent:
-    """Give the result message; its key lets anyone find their own line and add up the rest, unless pledges are private
-    in that group."""
-    price = money(fact.clearing.unit_price, buy.terms.currency, group.locale)
-    lines = None if group.private_pledges else sorted((order.line_id, order.units) for order in fact.orders)
-    key = {wire_buy.TYPE: wire_buy.format_result(buy, lines, fact.clearing.unit_price)}
+def succeeded(room_id: RoomId, buy: GroupBuy, product: Product, group: Group, state: Fulfilment) -> SendEvent:
+    """Give the result message."""
+    return SendEvent(room_id, message.TYPE, result(buy, product, group, state), answer="result", subject=buy.id)
+
+
+def result(buy: GroupBuy, product: Product, group: Group, state: Fulfilment) -> dict[str, Any]:
+    """Give the content of the result message as of now; its key lets anyone find their own line and add up the rest,
+    unless pledges are private in that group."""
+    price = money(state.unit_price, buy.terms.currency, group.locale)
+    lines = None if group.private_pledges else published_lines(state)
+    key = {wire_buy.TYPE: wire_buy.format_result(buy, lines, state.unit_price)}
     text = (
-        f"{product.name}: closed with {_units(fact.clearing.total)} at {price} each. "
+        f"{product.name}: closed with {_units(state.total)} at {price} each. "
         "Everyone who is in gets a receipt with the purchase link by direct message."
     )
-    return SendEvent(room_id, message.TYPE, notice(text, key))
+    return notice(text, key)
+
+
+def published_lines(state: Fulfilment) -> list[tuple[str, int]]:
+    """Give each line of the result with its units."""
+    return sorted((order.line_id, order.units) for order in state.live_orders())
 
 
 def failed(room_id: RoomId, buy: GroupBuy, product: Product) -> SendEvent:

@@ -3,7 +3,18 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from appservice.actions import adoption, cards, deciding, directs, exporting, groups, inspection, products, seats
+from appservice.actions import (
+    adoption,
+    cards,
+    catching_up,
+    deciding,
+    directs,
+    exporting,
+    groups,
+    inspection,
+    products,
+    seats,
+)
 from appservice.actions.work import Work
 from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, UserId
 from appservice.routes.arrivals import ROUTES
@@ -77,6 +88,10 @@ async def _on_card(work: Work, answer: Answer) -> None:
     await cards.card_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
 
 
+async def _on_result(work: Work, answer: Answer) -> None:
+    await cards.result_sent(work, BuyId(answer["subject"]), RoomId(answer["room_id"]), EventId(answer["event_id"]))
+
+
 async def _on_vouch_line(work: Work, answer: Answer) -> None:
     await deciding.line_posted(work, answer["subject"], RoomId(answer["room_id"]), EventId(answer["event_id"]))
 
@@ -118,6 +133,11 @@ async def _on_adopted(work: Work, answer: Answer) -> None:
     await adoption.settled(work, GroupId(answer["subject"]))
 
 
+async def _on_read_back(work: Work, answer: Answer) -> None:
+    if "error" not in answer:
+        await catching_up.read_back(work, RoomId(answer["room_id"]), answer["events"])
+
+
 async def _on_inspected(work: Work, answer: Answer) -> None:
     room = None if "error" in answer else parse_room(answer)
     if room is not None:
@@ -144,6 +164,7 @@ ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "direct_lost": _on_direct_lost,
     "invited": _on_invited,
     "card": _on_card,
+    "result": _on_result,
     "product_card": _on_product_card,
     "picture": _on_picture,
     "vouch_line": _on_vouch_line,
@@ -152,6 +173,7 @@ ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "adopted": _on_adopted,
     "addresses": _on_addresses,
     "inspected": _on_inspected,
+    "read_back": _on_read_back,
     "unlisted": _on_unlisted,
     "export": _on_export,
 }

@@ -164,6 +164,19 @@ class Buys:
             event_id, buy_id,
         )  # fmt: skip
 
+    async def set_result(self, buy_id: str, room_id: str, event_id: str) -> None:
+        """Note which event says the result of a buy in a room."""
+        await self._connection.execute(
+            "UPDATE card SET result_id = $3 WHERE buy_id = $1 AND room_id = $2", buy_id, room_id, event_id
+        )
+
+    async def results(self, buy_id: str) -> dict[RoomId, EventId]:
+        """Give the event that says the result of a buy, by room."""
+        rows = await self._connection.fetch(
+            "SELECT room_id, result_id FROM card WHERE buy_id = $1 AND result_id IS NOT NULL", buy_id
+        )
+        return {RoomId(row["room_id"]): EventId(row["result_id"]) for row in rows}
+
     async def shown_by(self, event_id: str) -> BuyId | None:
         """Give the buy of which an event is or was a card."""
         buy_id = await self._connection.fetchval("SELECT buy_id FROM card_event WHERE event_id = $1", event_id)

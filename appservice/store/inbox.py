@@ -62,6 +62,11 @@ class Inbox:
         found = [await self._connection.fetchval("SELECT id FROM arrival WHERE id = $1", one) for one in ids]
         return {one for one in found if one is not None}
 
+    async def heard_at(self) -> int:
+        """Give when the last arrival was journaled (ms), or 0."""
+        heard_at: int | None = await self._connection.fetchval("SELECT MAX(received_at) FROM arrival")
+        return heard_at or 0
+
     async def due_lanes(self, now: int, limit: int) -> list[str]:
         """Give the lanes in which something is due, the longest waiting first."""
         rows = await self._connection.fetch(

@@ -8,6 +8,10 @@ STARTED_AT = "started_at"
 """Since when (ms) this instance works."""
 CAUGHT_UP_AT = "caught_up_at"
 """When (ms) all that the homeserver held back at a start had been journaled; before STARTED_AT: at an earlier start."""
+RUNNING = "running"
+"""Not empty while an instance works, and after it was killed."""
+LOOK_BACK_TO = "look_back_to"
+"""From which time on (ms) the rooms are to be read for what was never delivered; empty where they are not."""
 
 
 class Settings:

@@ -89,6 +89,17 @@ def test_a_link_to_a_shop_is_kept_as_it_was_typed(link: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("link", "safe"),
+    [
+        ("https://\u0430pple.example/throw?a=1", "https://xn--pple-43d.example/throw?a=1"),  # a Cyrillic letter
+        ("https://b\u00fccher.example:8443/", "https://xn--bcher-kva.example:8443/"),
+    ],
+)
+def test_a_link_whose_host_may_look_like_another_shows_what_it_is(link: str, safe: str) -> None:
+    assert parse_link(link) == safe
+
+
+@pytest.mark.parametrize(
     "link",
     [
         "javascript:alert(1)",

@@ -17,6 +17,7 @@ from tests.flows.outcome import outcome
 from tests.flows.service import TOKENS, HandClock, Service
 from tests.flows.snapshot import Snapshot
 from tests.harness.postgres import Postgres
+from tests.harness.replay import assert_every_ledger_says_all
 
 _snapshots: dict[tuple[str, str | None], Snapshot] = {}
 _calm: dict[str, Any] = {}
@@ -96,7 +97,8 @@ async def service(
     errors: list[str],
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Service]:
-    """The service, running. After the test nothing may be set aside, no error logged, no spec broken."""
+    """The service, running. After the test nothing may be set aside, no error logged, no spec broken, and the ledger
+    alone must give every group buy as it is stored."""
     caplog.set_level(logging.INFO, "coterie")
     made = _snapshots.get((_engine(request), _ready(request)))
     known = made.restore(hs) if made else {}
@@ -106,6 +108,7 @@ async def service(
         yield running
         if not errors:
             await running.assert_nothing_set_aside()
+        await assert_every_ledger_says_all(running.store)
     hs.assert_conformant()
     logged = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     unexpected = [line for line in logged if not any(words in line for words in errors)]

@@ -50,7 +50,7 @@ class Cranked(Service):
         bot = UserId(self.config.bot_mxid)
         homeserver = Homeserver(session, self.hs.url, self.config.appservice.as_token, bot)
         await homeserver.prepare(self.config.appservice.bot_username, self.config.appservice.bot_displayname)
-        self.sender = Sender(homeserver, self._direct_room_of, self._known_rooms, self._code_of, _never)
+        self.sender = Sender(homeserver, self._direct_room_of, self._known_rooms, self._code_of, _never, self._wanted)
         intake = Intake(self.config.appservice.hs_token, bot, self._journal, self._wanted, self._healthy)
         runner = web.AppRunner(intake.application(self.config.web.max_body_bytes), access_log=None)
         await runner.setup()

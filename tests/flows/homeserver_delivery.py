@@ -101,6 +101,10 @@ class Delivery:
         """Count transaction ids from 1 again, as Synapse on SQLite does after a restart."""
         self._next_txn = 1
 
+    def forget(self) -> None:
+        """As a Synapse that stops: what waits behind the transaction under way is never delivered."""
+        self._queue.clear()
+
     def calm(self) -> None:
         """No more faults."""
         self.duplicate, self.reorder, self.batch = None, False, "full"

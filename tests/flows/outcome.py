@@ -7,10 +7,12 @@ from collections import Counter
 from typing import Any
 
 from tests.flows.journey import BUY, Journey, name_of
+from tests.harness.replay import assert_every_ledger_says_all
 
 
 async def outcome(play: Journey) -> dict[str, Any]:
     """Database and rooms as names and plain texts; equal for two runs in which the same was decided and told."""
+    await assert_every_ledger_says_all(play.service.store)
     plain = await _plainly(play)
     people = [person for mxid, person in sorted(play.hs._people.items())]
     ledger = await play.ledger()

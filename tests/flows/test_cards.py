@@ -187,24 +187,6 @@ async def test_a_hundred_pledges_over_two_tiers_are_at_most_six_new_messages(
     assert shop.posted()[1].startswith("Group buy: Merino throw\nClosed at €69.00 each")
 
 
-async def test_a_concierges_state_event_is_put_back_and_the_desk_is_told(shop: Journey, hs: FakeHomeserver) -> None:
-    before = shop.room.content(BUY, shop.buy)
-    shop.ben.put_state(shop.group, BUY, {"status": "open", "tiers": [{"minimum": 1, "unit_price": 1}]},
-                       state_key=shop.buy)  # fmt: skip
-    shop.ben.put_state(shop.group, BUY, {"anything": [1, {"else": None}]}, state_key="nonsense")
-    await shop.rest()
-    assert shop.room.content(BUY, shop.buy) == before
-    assert shop.room.content(BUY, "nonsense") == {}
-    assert (
-        shop.posted(shop.desk)
-        == [
-            "Someone changed a group buy's state event by hand; I put it back. Open a group buy with !buy open and "
-            "end it with !buy close."
-        ]
-        * 2
-    )
-
-
 async def test_a_buy_of_another_group_cannot_be_shown_by_a_state_event(shop: Journey) -> None:
     throw = shop.buy
     await shop.make_group("Book circle")

@@ -35,7 +35,8 @@ async def test_closing_by_command_makes_orders_receipts_and_a_result(
     result = shop.room.messages(hs.bot)[-1].content[BUY]
     assert (result["id"], result["status"], result["unit_price"]) == (shop.buy, "succeeded", 6900)
     [receipt] = shop.receipts(shop.ana)
-    order, line = receipt.pop("id"), receipt.pop("line")
+    order, line, pay_by = receipt.pop("id"), receipt.pop("line"), receipt.pop("pay_by")
+    assert 0 < pay_by - (service.clock.now() + 3 * DAY) + 10_000 < 10_001
     link = f"https://shop.example/throw?reference={order}&amount=1380.00&currency=EUR"
     assert receipt == {
         "version": 1, "buy": shop.buy, "units": 20, "unit_price": 6900, "total": 138000, "priceCurrency": "EUR",
@@ -43,7 +44,7 @@ async def test_closing_by_command_makes_orders_receipts_and_a_result(
     }  # fmt: skip
     [told] = shop.told(shop.ana)
     assert told == (
-        f"Receipt: Merino throw\n20 × €69.00 = €1,380.00\nPay here: {link}\n"
+        f"Receipt: Merino throw\n20 × €69.00 = €1,380.00\nPay by Thursday 26 November, 13:00 (Vienna time): {link}\n"
         f"Order {order} of {await shop.alias(shop.ana)} in “Wool circle”; line {line} of the published result."
     )
     [_, message] = hs.direct_events(shop.ana)

@@ -98,7 +98,16 @@ async def test_a_group_with_an_open_buy_is_not_closed(shop: Journey) -> None:
     before = shop.posted()
     asked = await sunset(shop)
     assert shop.signs(asked) == ["⚠️"] and await status(shop) == "open" and shop.posted() == before
-    assert shop.told(shop.rosa)[-1].startswith("A group buy is still open")
+    assert shop.told(shop.rosa)[-1] == (
+        f"A group buy ({shop.buy}) is still to end. End it with !buy close or !buy cancel, then send the same again."
+    )
+
+
+async def test_a_group_with_a_planned_buy_is_not_closed(circle: Journey) -> None:
+    await circle.add_product()
+    await circle.say(circle.ben, "!buy open merino-throw 10:79 until friday 18:00 opens tomorrow 9:00")
+    asked = await sunset(circle)
+    assert circle.signs(asked) == ["⚠️"] and await status(circle) == "open"
 
 
 async def test_everybody_is_told_and_nobody_comes_in_any_more(

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.flows.homeserver_people import Person
-from tests.flows.journey import Journey
+from tests.flows.journey import BUY, Journey
 from tests.flows.service import DAY, HOUR, Service
 
 
@@ -122,6 +122,10 @@ async def test_who_does_not_pay_is_reminded_then_dropped_and_who_waits_is_asked(
     assert sold.signs(taken) == ["✅"]
     assert (await sold.orders())["mia"] == (3, 7900, 23700) and await balances(sold) == {"mia": 23700}
     assert "3 × €79.00 = €237.00" in sold.told(sold.mia)[-1]
+    await sold.settle()
+    result = next(e for e in sold.room.messages(sold.hs.bot) if "lines" in e.content.get(BUY, {}))
+    now = {sold.receipts(person)[-1]["line"]: units for person, units in ((sold.ana, 6), (sold.mia, 3))}
+    assert dict(sold.room.content_now(result)[BUY]["lines"]) == now, "everyone finds their line and adds up the rest"
     again = await sold.tell(sold.mia, "!take")
     assert sold.signs(again) == ["⚠️"] and await balances(sold) == {"mia": 23700}
 

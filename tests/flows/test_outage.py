@@ -179,7 +179,7 @@ async def test_a_sign_that_the_homeserver_has_forgotten_is_sent_again(
     await out(shop, back_after=HOUR)
     hs.pause_delivery()
     await service.start()
-    hs.delivery._queue.clear()
+    hs.delivery.forget()
     hs.resume()
     await service.wait(GRACE + MINUTE)
     assert await shop.status() == "open", "it did not know that all has come"
@@ -195,7 +195,7 @@ async def test_the_sign_of_an_earlier_start_is_none(shop: Journey, hs: FakeHomes
     await service.start()
     [first] = [item for item in hs.delivery._queue if item.event.type == STARTED]
     await service.restart()
-    hs.delivery._queue.clear()
+    hs.delivery.forget()
     hs.delivery.redeliver([first.event])
     hs.resume()
     await service.wait(GRACE + MINUTE)
@@ -207,7 +207,7 @@ async def test_nobody_else_can_send_the_sign(shop: Journey, hs: FakeHomeserver, 
     await out(shop, back_after=HOUR)
     hs.pause_delivery()
     await service.start()
-    hs.delivery._queue.clear()
+    hs.delivery.forget()
     hs.resume()
     [row] = await service.rows("SELECT value FROM setting WHERE name = 'started_at'")
     shop.ana.send(shop.group, STARTED, {"version": 1, "started_at": int(row["value"])})

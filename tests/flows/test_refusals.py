@@ -215,7 +215,12 @@ CASES = [
     Case(Reason.DECIDES_THEMSELVES, "rosa", "desk", "!suspend @ben:fake.test too loud", "Concierges and owners decide"),
     Case(Reason.DECIDES_THEMSELVES, "ben", "desk", "!suspend @rosa:fake.test", "Concierges and owners decide about"),
     Case(Reason.ONE_AT_A_TIME, "ben", "desk", "!invite @pia:fake.test @sam:fake.test", "I invite one person at a time"),
-    Case(Reason.BUYS_OPEN, "rosa", "direct", "!sunset", "A group buy is still open, or is being cleared."),
+    Case(Reason.BUYS_OPEN, "rosa", "direct", "!sunset", "A group buy ("),
+    Case(Reason.NOTHING_TO_RECOMMEND, "ana", "group", "!recommend sock warm", "There is no product “sock” in this"),
+    Case(Reason.TOO_LONG, "ana", "direct", f"!recommend throw {'x' * 301}", "That is too long: at most 300"),
+    Case(Reason.STILL_RUNS, "ben", "card", "!buy repeat until friday 18:00", "The group buy "),
+    Case(Reason.NO_OTHER_GROUP, "ben", "card by direct message", "!buy share nowhere", "You are a concierge of no"),
+    Case(Reason.ALREADY_SHARED, "ben", "card by direct message", '!buy share "Wool circle"', "The group buy is shown"),
     Case(Reason.NOT_CLOSING, "rosa", "direct", "!sunset cancel", "The group is not being closed."),
     Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @ben:fake.test", "That person is a concierge of"),
     Case(Reason.ALREADY_CONCIERGE, "rosa", "direct", "!concierge add @rosa:fake.test", "That person is a concierge of"),
@@ -253,6 +258,7 @@ ELSEWHERE = {  # tests of their own, below or in that file
     Reason.BEYOND_ME: "test_adoption",
     Reason.OWNER_STAYS: "test_forgetting",
     Reason.JUST_SENT: "test_forgetting",
+    Reason.PLEDGES_PRIVATE: "test_private_pledges",
 }
 
 

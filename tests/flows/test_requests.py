@@ -117,8 +117,9 @@ async def test_a_bot_does_a_whole_buy_by_keyed_messages_alone(
     acknowledged.append(await send(circle, bot, opened))
     assert await buys(service) == [(ID, "open")]
     await everybody_pledges(circle)
+    better = [{"minimum": 10, "unit_price": 7900}, {"minimum": 20, "unit_price": 6900}]
     steps = (
-        {"id": ID, "cap": 40},
+        {"id": ID, "tiers": better},
         {"id": ID, "closes_at": FRIDAY_18 + HOUR},
         {"id": ID, "status": "closed"},
     )
@@ -127,7 +128,7 @@ async def test_a_bot_does_a_whole_buy_by_keyed_messages_alone(
         acknowledged.append(await send(circle, bot, message(BUY, value)))
     await circle.settle()
     picture = circle.room.content(BUY, ID)
-    assert (picture["status"], picture["cap"]) == ("succeeded", 40)
+    assert (picture["status"], picture["tiers"]) == ("succeeded", better)
     assert [circle.signs(event) for event in acknowledged] == [["✅"]] * 5
     await is_closed_at_79(circle)
     own = [event for event in hs.events_by(bot.mxid) if event.type == BUY or str(event.body).startswith("!")]
@@ -262,7 +263,8 @@ async def test_a_member_with_power_by_accident_is_put_back_with_the_reason_in_th
 
 
 async def test_a_concierge_of_another_group_changes_nothing_here(shop: Journey, service: Service) -> None:
-    throw, wool, desk, owners = shop.buy, shop.group, shop.desk, await shop.ledger()
+    throw, wool, desk = shop.buy, shop.group, shop.desk
+    lines = await service.rows("SELECT fact FROM ledger WHERE buy_id IS NOT NULL")
     pia = shop.person("pia")
     await shop.make_group("Book circle")
     await shop.tell(shop.rosa, f'!concierge add {pia.mxid} "book circle"')
@@ -278,8 +280,7 @@ async def test_a_concierge_of_another_group_changes_nothing_here(shop: Journey, 
     shop.group, shop.desk = wool, desk
     await put(shop, pia, {"status": "closing"}, throw, force=True)
     assert await buys(service) == [(throw, "open")] and shop.room.content(BUY, throw)["status"] == "open"
-    assert [line for line in await shop.ledger() if line[0] in ("closing", "improved")] == []
-    assert owners == [line for line in await shop.ledger() if line in owners]
+    assert await service.rows("SELECT fact FROM ledger WHERE buy_id IS NOT NULL") == lines
 
 
 async def test_the_power_to_ask_goes_with_the_role(shop: Journey, service: Service) -> None:
@@ -337,7 +338,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
 async def test_bad_changes_are_put_back_with_the_reason_in_the_desk(
     number: int, shop: Journey, service: Service
 ) -> None:
-    before, ledger = shop.room.content(BUY, shop.buy), await shop.ledger()
+    before, ledger, private = shop.room.content(BUY, shop.buy), await shop.ledger(), shop.told(shop.ben)
     alias = await shop.alias(shop.ben)
     for content, why in _BAD[number : number + 10]:
         told = len(shop.posted(shop.desk))
@@ -349,7 +350,7 @@ async def test_bad_changes_are_put_back_with_the_reason_in_the_desk(
             assert fresh[0].startswith(put_back(alias, why)), (content, fresh[0])
         else:
             assert put_back(alias, why) in str(shop.posted(shop.desk)), content
-    assert await shop.ledger() == ledger and shop.told(shop.ben)[1:] == []
+    assert await shop.ledger() == ledger and shop.told(shop.ben) == private
 
 
 @pytest.mark.parametrize(
@@ -425,11 +426,8 @@ async def test_a_flood_of_bad_requests_does_not_flood_the_desk(shop: Journey, se
 
 async def test_nothing_is_begun_in_a_group_that_is_being_closed(circle: Journey, service: Service) -> None:
     await circle.add_product()
-    await circle.tell(circle.rosa, "!sunset")
-    await circle.tell(circle.rosa, "!sunset confirm")
-    rows = await service.rows("SELECT status FROM coterie_group")
-    if rows[0]["status"] != "closing":
-        pytest.skip("another way to close a group")
+    await circle.tell(circle.rosa, f"!sunset {circle.group_id} confirm")
+    assert (await service.rows("SELECT status FROM coterie_group"))[0]["status"] == "closing"
     await put(circle, circle.ben, NEW, force=True)
     assert await buys(service) == [] and states(circle) == {ID: {}}
 
@@ -525,18 +523,14 @@ async def test_a_picture_that_somebody_removed_is_put_back(shop: Journey, hs: Fa
     assert len([said for said in shop.posted(shop.desk) if said.startswith(line)]) == 1
 
 
-async def test_what_was_written_while_the_service_was_away_and_got_lost_is_put_back(
-    shop: Journey, hs: FakeHomeserver, service: Service
+async def test_a_picture_that_differs_without_an_event_is_put_back_when_the_room_is_looked_at(
+    shop: Journey, service: Service
 ) -> None:
-    before = shop.room.content(BUY, shop.buy)
+    before = dict(shop.room.content(BUY, shop.buy))
     await service.stop()
-    hs.pause_delivery()
-    shop.room.state[BUY, shop.buy].content["status"] = "cancelled"  # no event tells of it
-    shop.room.state[BUY, shop.buy].content.pop("tiers")
-    hs.resume()
+    shop.room.state[BUY, shop.buy].content = {**before, "status": "cancelled"}
     await service.start()
-    await service.wait(2 * HOUR)
-    assert shop.room.content(BUY, shop.buy) == before or await shop.status() == "open"
+    assert shop.room.content(BUY, shop.buy) == before
 
 
 # Products
@@ -601,6 +595,12 @@ async def test_products_that_cannot_be_are_refused_in_private(shop: Journey, ser
         await shop.rest()
         assert shop.signs(event) == ["⚠️"]
     assert [row["sku"] for row in await service.rows("SELECT sku FROM product")] == ["merino-throw"]
+
+
+async def test_a_link_to_a_host_that_looks_like_another_shows_what_it_is(circle: Journey, service: Service) -> None:
+    await send(circle, circle.ben, message(PRODUCT, MUG | {"url": "https://\u0430pple.example/mug"}))
+    [row] = await service.rows("SELECT link FROM product")
+    assert row["link"] == "https://xn--pple-43d.example/mug"
 
 
 async def test_html_in_a_products_name_stays_text(circle: Journey, hs: FakeHomeserver) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.domain.clearing import Tier
+from appservice.domain.fulfilment import begin
 from appservice.domain.group import Group
 from appservice.domain.group_buy import (
     GroupBuy,
@@ -172,7 +173,7 @@ def test_a_configured_link_is_filled_and_its_values_are_quoted() -> None:
 
 def test_the_result_lists_every_order_by_its_random_line_and_sums_to_the_total() -> None:
     buy = a_buy(10, 8, 7)
-    result = news.succeeded(RoomId("!g"), buy, PRODUCT, GROUP, success(buy))
+    result = news.succeeded(RoomId("!g"), buy, PRODUCT, GROUP, begin(buy, success(buy)))
     key = result.content["shop.coterie.group_buy"]
     assert sum(units for _, units in key["lines"]) == 25 and len(key["lines"]) == 3
     assert result.content["body"].startswith("Merino throw: closed with 25 units at €69.00 each.")

@@ -10,7 +10,7 @@ from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId, Number, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.present.mydata import InGroup, Known, mydata
-from appservice.store.personal import Asked, Booked, Ordered, PledgedUnits, Said
+from appservice.store.personal import Asked, Booked, Ordered, PledgedUnits, Recommended, Said
 
 NOW = 1_795_435_200_000  # Monday 23 November 2026, 12:00 UTC
 GROUP = Group(GroupId("wool7x"), "Wool circle", UserId("@rosa:x"), 20, "EUR", "en", "Europe/Vienna",
@@ -27,6 +27,8 @@ PART = InGroup(
     codes_expire_at=[NOW + 1],
     pledged=[PledgedUnits("k3x9qf", "Merino throw", "open", 2, 1, 900, "EUR")],
     ordered=[Ordered("o1", "b1", "Mug", 3, 7900, 23_700, "EUR", NOW)],
+    recommended=[Recommended("Mug", "keeps warm", NOW)],
+    liked=["Merino throw", "Mug"],
     booked=[Booked(NOW, "pledged", "k3x9qf", 2, 0, "EUR"), Booked(NOW, "joined", None, 0, 0, None)],
     said=[Said("revealing", NOW)],
 )
@@ -93,6 +95,8 @@ def test_the_file_has_all_that_is_kept_about_a_member() -> None:
                 "total": "237.00 EUR",
             }
         ],
+        "recommendations": [{"at": "2026-11-23T12:00:00.000Z", "product": "Mug", "why": "keeps warm"}],
+        "likes": ["Merino throw", "Mug"],
         "ledger": [
             {
                 "at": "2026-11-23T12:00:00.000Z",

@@ -9,7 +9,8 @@ import pytest
 from appservice.store import db
 from appservice.store.db import Database
 from appservice.store.unit import Store
-from tests.store.engine import ENGINES, SetClock, bare_database, drop_shared_database, empty_database
+from tests.store.engine import ENGINES, SQLITE, SetClock, bare_database, drop_shared_database, empty_database
+from tests.store.rush import Crew, Work, work_off
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,3 +53,36 @@ def clock() -> SetClock:
 @pytest.fixture
 def store(database: Database, clock: SetClock) -> Store:
     return Store(database, clock.now)
+
+
+@pytest.fixture
+async def stores(url: str, database: Database, clock: SetClock) -> AsyncIterator[list[Store]]:
+    """One store on SQLite; two on PostgreSQL, each with connections of its own."""
+    if database.is_sqlite:
+        yield [Store(database, clock.now)]
+        return
+    async with db.opened(url) as second:
+        yield [Store(database, clock.now), Store(second, clock.now)]
+
+
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Crew]:
+    """The two processes of the tests on PostgreSQL."""
+    crew = Crew()
+    yield crew
+    crew.end()
+
+
+@pytest.fixture
+def work(request: pytest.FixtureRequest, engine: str, url: str, database: Database) -> Work:
+    """What works off the journal: one process on SQLite, two on PostgreSQL, which both have their part."""
+    if engine == SQLITE:
+        return lambda: work_off(database)
+    crew: Crew = request.getfixturevalue("crew")
+
+    async def together() -> int:
+        first, second = await crew.work_off(url)
+        assert min(first, second) * 10 > first + second, (first, second)
+        return first + second
+
+    return together

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,3 +158,11 @@ async def gathered(work: Iterable[Awaitable[T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def at_once(work: Sequence[Awaitable[T]], seed: int = 1) -> list[T]:
+    """Results of everything started in a random order, in the order of the list."""
+    order = list(enumerate(work))
+    random.Random(seed).shuffle(order)
+    results = await gathered(one for _, one in order)
+    return [result for _, result in sorted(zip((n for n, _ in order), results, strict=True), key=lambda pair: pair[0])]

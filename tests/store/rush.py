@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -31,6 +32,8 @@ from appservice.workers.inbox import inbox_lanes
 from tests.store.engine import START, gathered
 from tests.store.given import CONFIG, DESK, GROUP, ROOM, group_exists
 
+Work = Callable[[], Awaitable[int]]
+"""What works off the journal and gives how many arrivals it handled."""
 CONCIERGES = 5
 WIDTH = 8
 """Units in flight in one process."""

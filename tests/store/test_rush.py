@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,33 +17,9 @@ from appservice.store.db import Database
 from appservice.store.unit import Store
 from tests.store.engine import POSTGRES, SQLITE, fetch
 from tests.store.given import ROOM
-from tests.store.rush import CONCIERGES, Crew, Rush, Watch, know, person, vouch_for, work_off
+from tests.store.rush import CONCIERGES, Rush, Watch, Work, know, person, vouch_for
 
-Work = Callable[[], Awaitable[int]]
 SIGN = "SendEvent"
-
-
-@pytest.fixture(scope="module")
-def crew() -> Iterator[Crew]:
-    """The two processes of the tests on PostgreSQL."""
-    crew = Crew()
-    yield crew
-    crew.end()
-
-
-@pytest.fixture
-def work(request: pytest.FixtureRequest, engine: str, url: str, database: Database) -> Work:
-    """What works off the journal: one process on SQLite, two on PostgreSQL, which both have their part."""
-    if engine == SQLITE:
-        return lambda: work_off(database)
-    crew: Crew = request.getfixturevalue("crew")
-
-    async def together() -> int:
-        first, second = await crew.work_off(url)
-        assert min(first, second) * 10 > first + second, (first, second)
-        return first + second
-
-    return together
 
 
 async def rushed(rush: Rush, work: Work, database: Database, store: Store, seed: int) -> None:

@@ -6,7 +6,7 @@ On PostgreSQL two pools stand for two processes: nothing in memory is shared bet
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -19,29 +19,10 @@ from appservice.domain.group_buy import Add, Pledger, Status, Terms, Withdraw
 from appservice.domain.ids import Number, UserId
 from appservice.domain.refusal import Reason, Refusal
 from appservice.present.acknowledge import DONE, REFUSED, WAITING
-from appservice.store import db
 from appservice.store.db import Database
 from appservice.store.unit import Store, Unit
-from tests.store.engine import START, SetClock, count, counts, fetch, gathered
+from tests.store.engine import START, SetClock, at_once, count, counts, fetch, gathered
 from tests.store.given import BUY, CONFIG, DEADLINE, GROUP, ROOM, arrival, buy_exists, group_exists, member, pledged
-
-
-@pytest.fixture
-async def stores(url: str, database: Database, clock: SetClock) -> AsyncIterator[list[Store]]:
-    """One store on SQLite; two on PostgreSQL, each with connections of its own."""
-    if database.is_sqlite:
-        yield [Store(database, clock.now)]
-        return
-    async with db.opened(url) as second:
-        yield [Store(database, clock.now), Store(second, clock.now)]
-
-
-async def at_once(work: list[Coroutine[Any, Any, Any]], seed: int = 1) -> list[Any]:
-    """Results of everything started in a random order, in the order of the list."""
-    order = list(enumerate(work))
-    random.Random(seed).shuffle(order)
-    results = await gathered(one for _, one in order)
-    return [result for _, result in sorted(zip((n for n, _ in order), results, strict=True), key=lambda pair: pair[0])]
 
 
 def said_by(number: int, event_id: str, received_at: int = START) -> Cause:

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from appservice.domain.clearing import Tier
 from appservice.domain.effect import SendEvent
+from appservice.domain.fulfilment import begin
 from appservice.domain.group import Group
 from appservice.domain.group_buy import (
     MOST_UNITS,
@@ -85,7 +86,7 @@ def examples_written() -> dict[str, Any]:
     ended = replace(BUY, status=Status.SUCCEEDED)
     clearing = BUY.clearing()
     assert clearing is not None
-    result = news.succeeded(RoomId("!group"), ended, PRODUCT, GROUP, Succeeded(clearing, ORDERS))
+    result = news.succeeded(RoomId("!group"), ended, PRODUCT, GROUP, begin(ended, Succeeded(clearing, ORDERS)))
     link = news.purchase_link(None, ended, PRODUCT, ORDERS[0])
     return {
         "shop.coterie.product": wire_product.format_product(PRODUCT),
@@ -95,8 +96,15 @@ def examples_written() -> dict[str, Any]:
         "shop.coterie.group": wire_group.format_group(GROUP.cap),
         "shop.coterie.order": wire_order.format_order(ended, ORDERS[0], link),
         "shop.coterie.request": "$hV6xNqhfwE3rkC0nSlkX4Wk2sH1ZkUEo3Ytq9vJm0aA:0",
-        "shop.coterie.pledge": {"version": 1, "buy": BUY.id, "mode": "set", "units": 2, "variant": "Grey", "upto": 4,
-                                "max_price": 7000},
+        "shop.coterie.pledge": {
+            "version": 1,
+            "buy": BUY.id,
+            "mode": "set",
+            "units": 2,
+            "variant": "Grey",
+            "upto": 4,
+            "max_price": 7000,
+        },
         "shop.coterie.started": wire_started.format_started(NOW),
     }
 
@@ -248,8 +256,13 @@ def offers(draw: st.DrawFn) -> tuple[GroupBuy, Product]:
     )  # fmt: skip
     pledged = tuple(
         Pledged(
-            f"$pledge-{n}", Pledger(GROUP.id, Number(number)), quantity, n, flex if quantity + flex <= 9_999 else 0,
-            max_price, variant,
+            f"$pledge-{n}",
+            Pledger(GROUP.id, Number(number)),
+            quantity,
+            n,
+            flex if quantity + flex <= 9_999 else 0,
+            max_price,
+            variant,
         )  # fmt: skip
         for n, (number, quantity, flex, max_price, variant) in enumerate(
             draw(st.lists(pledges, max_size=8, unique_by=lambda pledge: pledge[0]))
@@ -332,7 +345,7 @@ def test_every_result_and_receipt_is_written_by_its_schema(
         message: SendEvent = news.failed(room_id, after, product)
         assert set(message.content[wire_buy.TYPE]) == {"version", "id", "status"}
     else:
-        message = news.succeeded(room_id, after, product, GROUP, fact)
+        message = news.succeeded(room_id, after, product, GROUP, begin(after, fact))
         lines = message.content[wire_buy.TYPE]["lines"]
         assert sum(units for _, units in lines) == fact.clearing.total
         for order in fact.orders:

@@ -130,7 +130,7 @@ def _fact(text: str) -> Callable[[str, str, Detail], str]:
     """Give a fact's words: {who} did it, {whom} it is about; the rest is the entry's detail."""
 
     def words(who: str, whom: str, detail: Detail) -> str:
-        return text.format_map(_Known({**detail, "who": who, "whom": whom}))
+        return text.format_map(_Known({**detail, "who": who, "whom": whom})).rstrip(". ")
 
     return words
 
@@ -144,7 +144,29 @@ def _restored(who: str, whom: str, detail: Detail) -> str:
     return f"{who} changed {_what(str(detail.get('what')))}{desk}; put back"
 
 
+_BUYS = {
+    "drafted": "{who} drew up group buy {buy}",
+    "scheduled": "group buy {buy} was scheduled",
+    "opened": "group buy {buy} opened",
+    "improved": "{who} changed the terms of {buy}",
+    "extended": "{who} moved the closing of {buy} later",
+    "shortened": "{who} moved the closing of {buy} earlier",
+    "grace": "{buy} stays open longer, since the service was away",
+    "closing": "{buy} closed to pledges",
+    "succeeded": "{buy} came to {total} units",
+    "failed": "{buy} did not reach its minimum",
+    "advanced": "{buy} is {status}. {note}",
+    "cancelled": "{who} cancelled {buy}: {reason}",
+    "payment": "a payment for {whom} was recorded in {buy}. {note}",
+    "payment_reversed": "a payment for {whom} was taken out of the books of {buy}. {note}",
+    "refund": "{whom} was paid back in {buy}. {note}",
+    "dropped": "{whom}'s order in {buy} ended unpaid",
+    "absorbed": "{who} goes on with {buy} without {units} units. {note}",
+    "house_took": "{who} took units of {buy} for the house",
+    "delivered": "{who} entered what arrived of {buy}",
+}
 AUDITED: Mapping[str, Callable[[str, str, Detail], str]] = {
+    **{fact: _fact(text) for fact, text in _BUYS.items()},
     "group_created": _fact("the group was made, with {cap} seats"),
     "adopted": _fact("{who} had the room adopted, with {members} members and {cap} seats"),
     "cap_changed": _fact("{who} changed the cap from {before} to {cap}"),
@@ -179,7 +201,7 @@ AUDITED: Mapping[str, Callable[[str, str, Detail], str]] = {
     "sunset_cancelled": _fact("{who} took the group's end back"),
     "everybody_out": _fact("the group's end: everybody was removed"),
 }
-"""The facts about people, policy and powers, and how each reads."""
+"""The facts about people, policy, powers and group buys, and how each reads."""
 
 
 def audit(group: Group, lines: Sequence[tuple[int, str]]) -> Text:

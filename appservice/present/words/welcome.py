@@ -28,7 +28,7 @@ def welcome(
         "To ask something, write in the group: people answer, not I. I read the room to find pledges and commands, "
         "and the concierges see questions that are put to them. What was said before you joined stays hidden from you.",
     ]
-    lines += ["You can pledge, here or in the group:"] if buys else []
+    lines += [f"You can pledge, here{'' if group.private_pledges else ' or in the group'}:"] if buys else []
     rows = [_open(buy, product, group) for buy, product in buys]
     tail = "!help shows what else you can do; !mydata what I know of you."
     plain = "\n".join([*lines, *(f"• {row}" for row in rows), tail])
