@@ -48,7 +48,9 @@ async def came_back(work: Work, started_at: int | None) -> None:
 
 
 async def cut_off(work: Work) -> None:
-    """Look up what the homeserver may forget: it has gone before it had the answer to a transaction."""
+    """Look up what the homeserver may forget: it has gone before it had the answer to a transaction. Until it is back
+    we are as far behind as after a start."""
+    await work.unit.settings.put(CAUGHT_UP_AT, "")
     await catching_up.cut_off(work, await _setting(work, STARTED_AT))
 
 

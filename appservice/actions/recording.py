@@ -76,7 +76,9 @@ async def _follow(work: Work, buy: GroupBuy, fact: Fact) -> None:
             await work.unit.timers.clear("open", buy.id)
             await _set_timers(work, buy)
             await post_cards(work, buy)
-        case TermsImproved():
+        case TermsImproved(terms):
+            if buy.status.is_planned and terms.opens_at is not None:
+                await work.unit.timers.set("open", buy.id, terms.opens_at)
             await publish(work, buy)
         case Extended() | Shortened() | GraceGiven():
             await _deadline_moved(work, buy, fact)

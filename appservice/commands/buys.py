@@ -21,13 +21,36 @@ from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.words import buys as say
 
-_BUY = '!buy open "Merino throw" 10:79 25:69 until friday 18:00 (then, if wanted: cap 100, pack 5), or !buy close'
+_OPEN = '!buy open "Merino throw" 10:79 25:69 until friday 18:00'
+_OPTIONS = "cap 100, pack 5, least 2, most 10, step 2, variants S, M, L, shared 45.00, tax 20%, opens monday 9:00"
 _CHANGE = "!buy change k3x9qf 10:75 25:65 cap 120"
-_MOVE = "!buy extend k3x9qf until friday 18:00"
+_EXTEND = "!buy extend k3x9qf until friday 18:00"
+_SHORTEN = "!buy shorten k3x9qf until friday 18:00"
 _REPEAT = "!buy repeat k3x9qf until friday 18:00"
+_CLOSE = "!buy close k3x9qf"
 _CANCEL = "!buy cancel k3x9qf The supplier has none left"
+_OFFER = "!buy offer k3x9qf"
 _HOUSE = "!buy house k3x9qf 3, or with a variant: !buy house k3x9qf 3 M"
 _DELIVER = "!buy deliver k3x9qf 17, or with variants and a rule: !buy deliver k3x9qf S 10, M 7 pro rata"
+EXAMPLES = (
+    (_OPEN, "open a group buy"),
+    (_CHANGE, "better its terms"),
+    (_EXTEND, "have it close later"),
+    (_SHORTEN, "have it close sooner"),
+    (sharing.SHARE, "show it in another group as well"),
+    (_CLOSE, "end it now, and clear it"),
+    (_CANCEL, "call it off, with the reason"),
+    (_OFFER, "ask those again who wait or have declined"),
+    ("!buy house k3x9qf 3", "take for the house what nobody has"),
+    ("!buy absorb k3x9qf The supplier agrees", "go on without what is missing"),
+    ("!buy ordered k3x9qf by e-mail", "say that it is ordered from the supplier"),
+    ("!buy arrived k3x9qf", "say that it has come"),
+    ("!buy deliver k3x9qf 17", "enter how much came, if it is less"),
+    ("!buy handing-out k3x9qf Saturday at Ben's, 10 to 12", "tell everyone where and when to collect"),
+    ("!buy done k3x9qf", "say that everything is handed out"),
+    (_REPEAT, "open it again on the same terms"),
+)
+"""What can be typed after !buy, in the order of a buy's life: an example of each word, and what it does."""
 _LONGEST_NOTE = 300
 _STEPS: Mapping[str, Status] = {
     "ordered": Status.ORDERED,
@@ -51,13 +74,13 @@ async def _buy(work: Work, call: Call) -> Refusal | None:
         return found
     group, member, words = found
     run = _WORDS.get(words[0].lower()) if words else None
-    return await run(work, call, group, member, words) if run else usage(_BUY)
+    return await run(work, call, group, member, words) if run else usage(_ALL)
 
 
 async def _open(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
     named, offered = split_product(words[1:])
     if not offered:
-        return usage(_BUY)
+        return usage(f"{_OPEN} (then, if wanted, in any order: {_OPTIONS})")
     product = await products.find(work, group.id, " ".join(named), call.reply_to)
     if isinstance(product, Refusal):
         return product
@@ -115,7 +138,7 @@ async def _move(work: Work, call: Call, group: Group, member: Member, words: _Wo
     if when and when[0].lower() == "until":
         when = when[1:]
     if not when:
-        return usage(_MOVE if later else _MOVE.replace("extend", "shorten"))
+        return usage(_EXTEND if later else _SHORTEN)
     at = work.cause.received_at
     deadline_at = parse_deadline(" ".join(when), at, group.time_zone)
     if isinstance(deadline_at, Refusal):
@@ -134,7 +157,7 @@ async def _close(work: Work, call: Call, group: Group, member: Member, words: _W
         return found
     buy, rest = found
     if rest:
-        return refuse(Reason.NO_BUY) if len(rest) == 1 else usage(_BUY)
+        return refuse(Reason.NO_BUY) if len(rest) == 1 else usage(_CLOSE)
     await action.close(work, member, buy.id)
     return None
 
@@ -175,7 +198,7 @@ async def _offer(work: Work, call: Call, group: Group, member: Member, words: _W
         return found
     buy, rest = found
     answer_by = work.unit.now + work.config.purchase.offer_hours * HOUR_MS
-    return usage(_BUY) if rest else await _settle(work, buy, Offer(answer_by, work.unit.now, again=True), member)
+    return usage(_OFFER) if rest else await _settle(work, buy, Offer(answer_by, work.unit.now, again=True), member)
 
 
 async def _house(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
@@ -228,6 +251,9 @@ _WORDS: Mapping[str, _Run] = {
     "house": _house,
     "deliver": _deliver,
 }
+
+_BUY = f"{_OPEN} (other words after !buy: {', '.join(word for word in (*_WORDS, 'share') if word != 'open')})"
+_ALL = "".join(f"\n• {example}: {summary}" for example, summary in EXAMPLES)
 
 COMMANDS = (
     Command("buy", _BUY, "open a group buy, change it, or take it through to its handing out", Role.CONCIERGE, _buy),

@@ -1,5 +1,6 @@
 """!help: what this person may do here, short."""
 
+import re
 from collections.abc import Sequence
 
 from appservice.actions.work import Work
@@ -9,6 +10,8 @@ from appservice.domain.member import Member, Role
 from appservice.domain.refusal import Refusal
 from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.words.guide import help_text
+
+_ASIDE = re.compile(r"\s*\([^()]*\)")
 
 
 def help_command(others: Sequence[Command]) -> Command:
@@ -20,7 +23,7 @@ def help_command(others: Sequence[Command]) -> Command:
         role, role_in_closing = _highest(groups), _highest([*groups, *closing])
         listed = work.cause.sender in work.config.groups.owners
         lines = [
-            (c.usage, c.summary)
+            (shortened(c.usage), c.summary)
             for c in others
             if _may(c, role_in_closing if c.while_closing else role, listed) and call.place in c.places
         ]
@@ -29,6 +32,11 @@ def help_command(others: Sequence[Command]) -> Command:
         return None
 
     return Command("help", "!help", "show what you can do here", Role.STRANGER, run)
+
+
+def shortened(usage: str) -> str:
+    """Give how a command is written without what stands in brackets, which it shows when it is typed alone."""
+    return _ASIDE.sub(" …", usage)
 
 
 def _highest(groups: Sequence[tuple[Group, Member]]) -> Role:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from appservice.commands.buys import _WORDS
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.journey import BUY, OPEN, PRODUCT, THROW, Journey
 from tests.flows.service import DAY, HOUR, MINUTE, MONDAY, Service
@@ -212,6 +213,25 @@ async def test_a_short_buy_has_no_line_for_its_last_hour(circle: Journey, servic
     await circle.open_buy("!buy open merino-throw 10:79 until in 90 minutes")
     await service.wait(80 * MINUTE)
     assert len(circle.posted()) == 2
+
+
+async def test_a_help_leaves_out_what_the_command_alone_shows(circle: Journey) -> None:
+    await circle.say(circle.ben, "!help", to=circle.desk)
+    shown = circle.posted(circle.desk)[-1]
+    assert "Where … stands" in shown and max(map(len, shown.split("\n"))) < 200
+    for line in [line for line in shown.split("\n") if line.startswith("!") and " …" in line]:
+        asked = await circle.say(circle.ben, line.split()[0], to=circle.desk)
+        assert circle.signs(asked) == ["⚠️"], line
+        assert circle.posted(circle.desk)[-1].startswith("Write it like this:"), line
+
+
+async def test_a_word_that_buy_does_not_know_is_answered_with_all_that_it_does(circle: Journey) -> None:
+    for typed in ("!buy", "!buy opne merino-throw 10:79 until friday 18:00"):
+        asked = await circle.say(circle.ben, typed, to=circle.desk)
+        lines = circle.posted(circle.desk)[-1].split("\n")
+        assert circle.signs(asked) == ["⚠️"] and lines[0] == "Write it like this:"
+        words = [line.removeprefix("• !buy ").split()[0] for line in lines[1:]]
+        assert sorted(words) == sorted([*_WORDS, "share"])
 
 
 async def test_a_help_shows_what_this_person_may_do_here(circle: Journey) -> None:

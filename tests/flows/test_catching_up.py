@@ -7,8 +7,9 @@ import pytest
 from appservice.domain.ids import GroupId
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.journey import Journey
-from tests.flows.service import MINUTE, Service
+from tests.flows.service import HOUR, MINUTE, HandClock, Service
 
+FRIDAY_18 = 1_795_798_800_000  # 2026-11-27 18:00 in Vienna
 LOOKS = "GET .*/messages"
 
 
@@ -155,15 +156,59 @@ async def test_a_room_that_cannot_be_read_holds_nobody_up(shop: Journey, hs: Fak
 async def test_a_crash_before_the_rooms_were_read_is_made_up_for(
     shop: Journey, hs: FakeHomeserver, service: Service
 ) -> None:
-    """What the first start was to look up, the second does."""
+    """What the first start was to look up, the second does, as far back as the first was to."""
     await crash(shop)
     lost = shop.otto.say(shop.group, "+3", reply_to=shop.card)
     hs.delivery.forget()
     hs.pause_delivery()
     await service.start()
-    service.clock.advance(30 * MINUTE)
-    await shop.rest()
-    await service.stop()
+    await service.wait(2 * HOUR)
+    await crash(shop)
     hs.resume()
     await service.start()
     assert shop.signs(lost) == ["✅"]
+
+
+async def test_joins_that_were_lost_are_found_by_looking_at_the_room_and_not_replayed(
+    shop: Journey, hs: FakeHomeserver, service: Service
+) -> None:
+    lena = shop.person("lena", auto_join=False)
+    await shop.tell(shop.rosa, f"!invite {lena.mxid}")
+    await crash(shop)
+    lena.join(shop.group)
+    shop.mia.leave(shop.group)
+    shop.otto.say(shop.group, "+3", reply_to=shop.card)
+    hs.delivery.forget()
+    await service.start()
+    members = await shop.members()
+    assert (members["lena"][0], members["mia"][0], await shop.units()) == ("joined", "left", {"otto": 3})
+    lost = [event.event_id for event in shop.room.events if event.type == "m.room.member"][-2:]
+    assert await service.rows("SELECT id FROM arrival WHERE id IN ($1, $2)", *lost) == []
+
+
+async def test_a_homeserver_that_goes_away_just_before_a_deadline_is_waited_for(
+    engine: str, shop: Journey, hs: FakeHomeserver, service: Service, hold, clock: HandClock
+) -> None:
+    """What it had taken in time, and has forgotten, still counts."""
+    await shop.plus(shop.ana, 10)
+    await service.stop()
+    clock.advance(FRIDAY_18 - MINUTE - clock.now())
+    await service.start()
+    hs.delivery.cuts, hs.delivery.cut_after, hs.delivery.batch = 1, 0.05, "single"
+    tried = len(hs.delivery.attempts)
+    shop.ana.say(shop.group, "+1", reply_to=shop.card)
+    lost = shop.otto.say(shop.group, "+3", reply_to=shop.card)
+
+    def is_cut() -> bool:
+        if len(hs.delivery.attempts) > tried:
+            hs.delivery.forget()
+            hs.pause_delivery()
+        return any(attempt.note for attempt in hs.delivery.attempts[tried:])
+
+    await hold(is_cut)
+    await service.wait(10 * MINUTE)
+    assert await shop.status() == "open" and shop.signs(lost) == []
+    hs.resume()
+    await service.wait(HOUR)
+    assert await shop.status() == "collecting" and shop.signs(lost) == ["✅"]
+    assert await shop.orders() == {"ana": (11, 7900, 86900), "otto": (3, 7900, 23700)}

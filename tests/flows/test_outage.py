@@ -172,6 +172,20 @@ async def test_a_buy_does_not_wait_for_ever(shop: Journey, hs: FakeHomeserver, s
     assert await shop.orders() == {"ana": (10, 7900, 79000)}
 
 
+async def test_each_start_waits_anew(shop: Journey, hs: FakeHomeserver, service: Service) -> None:
+    await shop.plus(shop.ana, 10)
+    await out(shop, back_after=HOUR)
+    hs.pause_delivery()
+    await service.start()
+    await service.wait(5 * GRACE)
+    await service.restart()
+    await service.wait(5 * GRACE)
+    assert await shop.status() == "open" and at_desk(shop, "closes now") == []
+    hs.resume()
+    await service.wait(GRACE + 6_000)
+    assert await shop.status() == "collecting"
+
+
 async def test_a_sign_that_the_homeserver_has_forgotten_is_sent_again(
     shop: Journey, hs: FakeHomeserver, service: Service
 ) -> None:

@@ -269,7 +269,7 @@ async def test_words_in_the_group_that_are_not_for_the_service_are_never_written
     shop.ana.send(shop.group, "m.sticker", {"body": "cat", "info": {}, "url": "mxc://fake.test/cat"})
     await shop.settle()
     assert await service.rows("SELECT id FROM arrival ORDER BY seq") == before
-    assert len(shop.room.events) == events + 6 and await shop.pledged() == {}
+    assert len(shop.room.events) == events + 7 and await shop.pledged() == {}
 
 
 async def test_pledges_in_one_go_all_count(engine: str, shop: Journey, hs: FakeHomeserver) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.flows.circles import three_circles
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.homeserver_people import Person
 from tests.flows.journey import BUY, ORDER, PRODUCT, Journey
@@ -73,7 +74,7 @@ async def is_closed_at_79(play: Journey) -> None:
 
 
 async def test_a_bot_does_a_whole_buy_by_state_events_alone(
-    engine: str, circle: Journey, hs: FakeHomeserver, service: Service
+    engine: str, circle: Journey, hs: FakeHomeserver, service: Service, nobody_exposed: None
 ) -> None:
     bot = await appoint(circle, "till")
     said = len(circle.posted(circle.desk))
@@ -251,7 +252,7 @@ async def test_a_members_pledge_counts_whatever_keys_are_in_it(shop: Journey) ->
 
 
 async def test_a_member_with_power_by_accident_is_put_back_with_the_reason_in_the_desk(
-    shop: Journey, service: Service
+    shop: Journey, service: Service, nobody_exposed: None
 ) -> None:
     before = shop.room.content(BUY, shop.buy)
     for key, content in ((shop.buy, {"cap": 30}), (shop.buy, {"status": "closing"}), (ID, NEW)):
@@ -607,3 +608,32 @@ async def test_html_in_a_products_name_stays_text(circle: Journey, hs: FakeHomes
     await send(circle, circle.ben, message(PRODUCT, {**MUG, "name": "<b>Mug</b> & more", "sku": "M"}), circle.desk)
     card = hs.card(circle.group, PRODUCT)
     assert "<b>Mug" not in card["formatted_body"] and card[PRODUCT]["name"] == "<b>Mug</b> & more"
+
+
+# Where a buy is shown in several groups
+
+
+async def test_only_concierges_of_the_owning_group_change_a_shared_buy(shop: Journey, service: Service) -> None:
+    first, second, _ = await three_circles(shop)
+    await shop.tell(shop.ben, f"!buy share {shop.buy} {second.id}")
+    kim = shop.person("kim")
+    before = second.room.content(BUY, shop.buy)
+    for content in ({"cap": 40}, {"status": "closing"}, {"status": "cancelled", "reason": "x"}, {}):
+        kim.put_state(second.group, BUY, content, state_key=shop.buy)
+        asked = kim.send(second.group, "m.room.message", message(BUY, {"id": shop.buy} | content))
+        await shop.rest()
+        assert second.room.content(BUY, shop.buy) == before
+        assert shop.signs(asked) == ["⚠️"]
+    assert await shop.status() == "open" and "Only concierges" in second.said_at_the_desk()[-1]
+    assert first.said_at_the_desk() == []
+    shop.ben.put_state(second.group, BUY, {"cap": 40}, state_key=shop.buy)
+    await shop.rest()
+    assert [circle.room.content(BUY, shop.buy)["cap"] for circle in (first, second)] == [40, 40]
+
+
+async def test_a_planned_buy_can_be_made_to_open_sooner(circle: Journey, service: Service) -> None:
+    await circle.add_product()
+    await put(circle, circle.ben, {**NEW, "opens_at": MONDAY + DAY})
+    await put(circle, circle.ben, {"opens_at": MONDAY + HOUR})
+    await service.wait(HOUR)
+    assert await buys(service) == [(ID, "open")]

@@ -116,6 +116,7 @@ async def test_an_outage_across_the_opening_and_the_deadline_calls_the_buy_off(
         "to close. Nobody owes anything."
     )
     assert circle.signs(asked) == ["⚠️"] and await circle.units() == {}
+    assert circle.told(circle.ana)[-1].startswith("Too late")
     assert await service.rows("SELECT * FROM timer WHERE subject = $1 AND kind <> 'state'", circle.buy) == []
     await service.wait(2 * DAY)
     assert len(circle.posted()) == posted

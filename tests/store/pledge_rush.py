@@ -62,7 +62,7 @@ class PledgeRush:
         for group in GROUPS:
             await group_exists(store, group)
         async with store.unit() as unit:
-            for n, group in ((n, group) for n in range(self.people) for group in self.groups_of(n)):
+            for n, group in self.places():
                 number = await unit.groups.next_number(group.id)
                 await unit.groups.save_member(_member(group, person(n), number, 0), OPENED_AT)
             for n in (n for n in range(self.people) if n % 10):
@@ -86,6 +86,10 @@ class PledgeRush:
                 assert group.room_id is not None
                 await cards.card_sent(work(f"$sent-{group.id}"), BUY_ID, group.room_id, EventId(CARDS[group.id]))
             return await unit.buys.get(BUY_ID)
+
+    def places(self) -> list[tuple[int, Group]]:
+        """Everybody with each group that they are in."""
+        return [(n, group) for n in range(self.people) for group in self.groups_of(n)]
 
     def groups_of(self, n: int) -> Iterator[Group]:
         """The groups that a person is in."""

@@ -11,6 +11,8 @@ def help_text(commands: Sequence[tuple[str, str]], *, joined: bool) -> Text:
     signs = "✅ you are in, ⏳ you wait for a place or a lower price, ⚠️ see what I wrote to you."
     way_in = "If you were invited to a group, join its room first; if you were given a code, send it to me."
     tail = [buttons, signs] if joined else [way_in]
+    if any("…" in usage for usage, _ in commands):
+        tail.insert(0, "Where … stands, the command without anything after it shows the rest.")
     plain = [f"{usage}: {summary}" for usage, summary in commands]
     rows = "".join(f"<li><code>{esc(usage)}</code>: {esc(summary)}</li>" for usage, summary in commands)
     html = (f"<ul>{rows}</ul>" if rows else "") + "".join(f"<p>{esc(line)}</p>" for line in tail)

@@ -48,7 +48,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         else f"!{d['command']} does not work here. Send it to me by direct message"
         + (" or write it in the group." if d["command"] in ("pledge", "withdraw") else ".")
     ),
-    Reason.USAGE: lambda d: f"Write it like this: {d['usage']}",
+    Reason.USAGE: lambda d: "Write it like this:" + ("" if d["usage"].startswith("\n") else " ") + str(d["usage"]),
     Reason.BAD_NAME: lambda d: 'A name is 1 to 80 visible characters on one line, in quotes: "Merino throw".',
     Reason.BAD_AMOUNT: _bad_amount,
     Reason.BAD_LINK: lambda d: "That is no link. It has to start with https:// and lead to the shop.",
