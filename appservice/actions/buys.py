@@ -2,10 +2,11 @@
 
 from appservice.actions import booking, outages
 from appservice.actions.cards import showings
+from appservice.actions.orders import DRAIN_MS, DRAIN_POLL_MS
 from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
-from appservice.domain.duration import DAY_MS, HOUR_MS, MINUTE_MS
+from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.group_buy import (
     Cancel,
     Close,
@@ -26,10 +27,6 @@ from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present import news
 from appservice.present.acknowledge import acknowledge
 from appservice.store.unit import fresh_id
-
-DRAIN_MS = 5 * MINUTE_MS
-"""At most so long after the deadline, what was journaled before it is waited for."""
-_DRAIN_POLL_MS = 200
 
 Change = Improve | Extend | Shorten
 """What a concierge may change of a buy that is not over."""
@@ -126,7 +123,7 @@ async def settle(work: Work, buy_id: BuyId) -> None:
     elif buy.status is Status.OPEN and await outages.prolonged(work, buy):
         return
     elif now < deadline_at + DRAIN_MS and await _is_waited_for(work, buy):
-        await work.unit.timers.set("deadline", buy_id, now + _DRAIN_POLL_MS)
+        await work.unit.timers.set("deadline", buy_id, now + DRAIN_POLL_MS)
     else:
         ids = [fresh_id(8) for _ in range(2 * len(buy.pledgers()))]
         pay_by = now + work.config.purchase.pay_days * DAY_MS

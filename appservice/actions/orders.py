@@ -10,7 +10,7 @@ from appservice.actions.desk import tell_desk
 from appservice.actions.receipts import names, receipt
 from appservice.actions.work import Work
 from appservice.domain import fulfilment, group_buy
-from appservice.domain.duration import HOUR_MS
+from appservice.domain.duration import HOUR_MS, MINUTE_MS
 from appservice.domain.effect import Tell
 from appservice.domain.fulfilment import (
     Absorbed,
@@ -46,6 +46,9 @@ from appservice.present import news
 from appservice.present.text import notice, ringing
 from appservice.present.words import orders as say
 
+DRAIN_MS = 5 * MINUTE_MS
+"""At most so long after a time limit, what was journaled before it is waited for."""
+DRAIN_POLL_MS = 200
 _FREEING = (Dropped, Declined, Lapsed, WaitingAdded)
 
 
@@ -79,6 +82,9 @@ async def collect(work: Work, buy_id: BuyId) -> None:
     if state is None or state.status is not Status.COLLECTING:
         return
     now = work.unit.now
+    if await _is_waited_for(work, state):
+        await work.unit.timers.set("collect", buy_id, now + DRAIN_POLL_MS)
+        return
     for order in state.live_orders():
         request = await _collecting(work, state, order)
         if request is not None:
@@ -89,6 +95,15 @@ async def collect(work: Work, buy_id: BuyId) -> None:
     if not isinstance(lapsed, Refusal):
         buy, state = await _record(work, buy, state, lapsed, None)
     await schedule(work, state)
+
+
+async def _is_waited_for(work: Work, state: Fulfilment) -> bool:
+    """Tell whether something journaled in time is still to be handled: it may be a payment, or take what is offered."""
+    now = work.unit.now
+    ends = [order.pay_by for order in state.live_orders() if state.due(order) > 0]
+    ends += [waiting.answer_by for waiting in state.waiting if waiting.offered]
+    last = max((end for end in ends if end <= now), default=0)
+    return now < last + DRAIN_MS and await work.unit.inbox.is_waiting_before(last)
 
 
 async def _collecting(work: Work, state: Fulfilment, order: Order) -> Remind | Drop | None:

@@ -252,7 +252,7 @@ _WORDS: Mapping[str, _Run] = {
     "deliver": _deliver,
 }
 
-_BUY = f"{_OPEN} (other words after !buy: {', '.join(word for word in (*_WORDS, 'share') if word != 'open')})"
+_BUY = f"{_OPEN} (other words after !buy: {', '.join(example.split()[1] for example, _ in EXAMPLES[1:])})"
 _ALL = "".join(f"\n• {example}: {summary}" for example, summary in EXAMPLES)
 
 COMMANDS = (

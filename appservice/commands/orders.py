@@ -19,7 +19,7 @@ from appservice.store.unit import fresh_id
 _ORDERS = "!orders, or !orders k3x9qf"
 _ORDER = (
     "!order hs6rvr29 paid 138.00 by bank transfer (to look at it: !order hs6rvr29; to pay money back: "
-    "!order hs6rvr29 refund 10.00 why; to take a payment out of the books: !order hs6rvr29 undo <reference> why; "
+    "!order hs6rvr29 refund 10.00 why; to take a payment out of the books: !order hs6rvr29 undo by-hand-k3x9qf why; "
     "to end it: !order hs6rvr29 drop)"
 )
 _LONGEST_NOTE = 300

@@ -18,7 +18,7 @@ from appservice.wire import product as wire_product
 
 _HOW = "react +1, +2 or +5, or reply with a number like +2"
 _STEPS = {
-    Status.ORDERED: "Ordered",
+    Status.ORDERED: "Ordered from the supplier",
     Status.ARRIVED: "Arrived",
     Status.HANDING_OUT: "Being handed out",
     Status.DONE: "Handed out",
@@ -48,9 +48,7 @@ def picture_event(room_id: RoomId, picture: Picture, name: str) -> SendEvent:
     return SendEvent(room_id, message.TYPE, content)
 
 
-def card_content(
-    buy: GroupBuy, product: Product, group: Group, now: int, praise: Praise = NO_PRAISE
-) -> dict[str, Any]:
+def card_content(buy: GroupBuy, product: Product, group: Group, now: int, praise: Praise = NO_PRAISE) -> dict[str, Any]:
     """Give the content of the buy's card as of now. No member's name is on it."""
     clearing = buy.clearing()
     key = {wire_buy.TYPE: wire_buy.format_card(buy, product, clearing)}
@@ -63,7 +61,7 @@ def _card_text(
     title = f"Group buy: {product.name}"
     price = _price_line(buy, group, clearing)
     progress = _progress(buy, group, clearing)
-    terms = [_tiers_line(buy, group), *_conditions(buy, group), *praise_line(praise)]
+    terms = [_tiers_line(buy, group), *_conditions(buy), *_costs(buy, group), *praise_line(praise)]
     ending = _ending(buy, group, now)
     how = [_how_to_join(buy, group)] if buy.status is Status.OPEN else []
     lines = [title, price, *progress, *terms, ending, *how, product.link]
@@ -96,6 +94,8 @@ def _progress(buy: GroupBuy, group: Group, clearing: Clearing | None) -> list[st
     total = clearing.total if clearing else firm
     waiting = f", {firm - total} waiting" if firm > total else ""
     following = next_tier(buy, clearing)
+    if buy.status is Status.CLOSING:  # nobody can add to it any more
+        return [bar(total, following.minimum if following else total), f"{total} pledged{waiting}"]
     if following is None:
         cap = buy.terms.cap
         most = f"{total} of at most {cap}" if cap else f"{total} pledged"
@@ -125,37 +125,49 @@ def _tiers_line(buy: GroupBuy, group: Group) -> str:
     return "Price by total: " + ", ".join(parts)
 
 
-def _conditions(buy: GroupBuy, group: Group) -> list[str]:
-    """Give what else there is to know before pledging: the variants, limits for each member, costs beside the price."""
+def _conditions(buy: GroupBuy) -> list[str]:
+    """Give what there is to know before pledging: the variants, and limits for each member."""
+    if buy.status is not Status.OPEN and not buy.status.is_planned:
+        return []
     terms = buy.terms
     each = [f"at least {terms.least}"] if terms.least > 1 else []
     each += [f"at most {terms.most}"] if terms.most is not None else []
     each += [f"in steps of {terms.step}"] if terms.step > 1 else []
-    costs = []
-    if terms.shared_cost:
-        amount = money(terms.shared_cost, terms.currency, group.locale)
-        costs.append(f"Plus {amount} shared cost, split by units")
-    if terms.tax is not None:
-        costs.append(f"{percent(terms.tax.rate)} tax {'included' if terms.tax.inclusive else 'on top'}")
     variants = [f"Variants: {', '.join(terms.variants)}"] if terms.variants else []
-    return [
-        *variants,
-        *([f"For each member {', '.join(each)}"] if each else []),
-        *([", ".join(costs)] if costs else []),
-    ]
+    return [*variants, *([f"For each member: {', '.join(each)}"] if each else [])]
+
+
+def _costs(buy: GroupBuy, group: Group) -> list[str]:
+    """Give what is paid beside the price or contained in it; nothing where nobody pays."""
+    if buy.status in (Status.FAILED, Status.CANCELLED):
+        return []
+    shared, tax = buy.terms.shared_cost, buy.terms.tax
+    costs = []
+    if shared:
+        costs.append(f"Plus {money(shared, buy.terms.currency, group.locale)} shared cost, split by units")
+    if tax is not None and tax.rate:
+        costs.append(f"Prices include {percent(tax.rate)} tax" if tax.inclusive else f"Plus {percent(tax.rate)} tax")
+    return costs
 
 
 def _how_to_join(buy: GroupBuy, group: Group) -> str:
-    variants = buy.terms.variants
-    how = f"reply with a number and a variant, like +2 {variants[0]}" if variants else _HOW
+    terms = buy.terms
+    units = max(2, -(-terms.least // terms.step) * terms.step)  # what one may begin with
+    variant = f" {terms.variants[0]}" if terms.variants else ""
     if group.private_pledges:  # nobody sees who takes part
-        how = f"pledge by direct message to me: !pledge 2{f' {variants[0]}' if variants else ''} {buy.id}"
+        how = f"pledge by direct message to me: !pledge {units}{variant} {buy.id}"
+    elif variant:
+        how = f"reply with a number and a variant, like +{units}{variant}"
+    else:
+        how = _HOW if terms.least == terms.step == 1 else f"reply with a number like +{units}"
     return f"To join: {how}. Free to withdraw until it closes."
 
 
 def _ending(buy: GroupBuy, group: Group, now: int) -> str:
     when = moment(buy.terms.deadline_at, group)
     match buy.status:
+        case _ if buy.status.is_planned and buy.terms.opens_at is not None:
+            return f"Opens {moment(buy.terms.opens_at, group)}. Closes {when}"
         case Status.OPEN:
             return f"Closes {when}, {time_left(buy.terms.deadline_at, now)} left"
         case Status.CLOSING:

@@ -122,12 +122,12 @@ def bill(buy: GroupBuy, group: Group, order: Order) -> list[str]:
     lines = [goods]
     if order.shared_due:
         lines.append(f"your part of the shared cost: {amount(order.shared_due)}")
-    if tax and not tax.inclusive:
+    if order.tax and tax and not tax.inclusive:
         lines.append(f"tax, {rate}: {amount(order.tax)}")
     if len(lines) > 1:
         lines.append(f"together {amount(order.total)}")
-    if tax and tax.inclusive:
-        lines[-1] += f" ({rate} tax included: {amount(order.tax)})"
+    if order.tax and tax and tax.inclusive:
+        lines[-1] += f", of which {amount(order.tax)} is {rate} tax"
     return lines
 
 

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from appservice.cli import main
+from appservice.commands.buys import EXAMPLES
 from appservice.commands.command import Command
 from appservice.commands.table import TABLE
 from appservice.config import Config
@@ -111,6 +112,16 @@ def command_table() -> str:
         usage = command.usage.replace("|", "\\|")
         rows.append(f"| `!{command.name}` | {usage} | {command.summary} | {_who(command)} | {_where(command)} |")
     return "\n".join(rows)
+
+
+def test_every_word_after_buy_is_in_group_buys_with_its_example() -> None:
+    found = re.search(
+        r"<!-- words of buy -->\n\n(.*?)\n\n<!-- /words of buy -->", TEXTS[DOCS / "group-buys.md"], re.DOTALL
+    )
+    rows = ["| you write | to |", "|---|---|", *(f"| `{example}` | {summary} |" for example, summary in EXAMPLES)]
+    table = "\n".join(rows)
+    assert found
+    assert found[1] == table, f"docs/group-buys.md needs:\n\n{table}"
 
 
 def _who(command: Command) -> str:

@@ -61,7 +61,7 @@ async def _plainly(play: Journey) -> Any:
             text = text.replace(id, "ID")
         for alias, name in names.items():
             text = text.replace(alias, name)
-        text = re.sub(r"'closes_at': \d+", "", text)
+        text = re.sub(r"'(closes|opens)_at': \d+", "", text)
         text = re.sub(r"\d\d:\d\d", "hh:mm", text)
         text = re.sub(r"\d+ more and", "N more and", text)  # rooms are worked on side by side
         head, *lines = text.split("\n")

@@ -34,8 +34,8 @@ async def test_the_card_says_what_there_is_to_know_before_pledging(scarves: Jour
     text = scarves.card_text
     for line in (
         "Price by total: 5+ €79.00 · 10+ €69.00", "Variants: S, M, Large blue",
-        "For each member at least 2, at most 8, in steps of 2",
-        "Plus €10.00 shared cost, split by units, 20 % tax on top", "like +2 S",
+        "For each member: at least 2, at most 8, in steps of 2",
+        "Plus €10.00 shared cost, split by units\nPlus 20 % tax\n", "like +2 S",
     ):  # fmt: skip
         assert line in text, text
 

@@ -25,6 +25,7 @@ def state_content(shop: Journey, **more: object) -> dict[str, object]:
         "tiers": [{"minimum": 10, "unit_price": 7900}, {"minimum": 25, "unit_price": 6900}],
         "pack": 1,
         "closes_at": FRIDAY_18,
+        "opens_at": MONDAY,
         "card": shop.card,
         **more,
     }

@@ -175,6 +175,7 @@ async def test_joins_that_were_lost_are_found_by_looking_at_the_room_and_not_rep
     lena = shop.person("lena", auto_join=False)
     await shop.tell(shop.rosa, f"!invite {lena.mxid}")
     await crash(shop)
+    service.clock.advance(2 * MINUTE)
     lena.join(shop.group)
     shop.mia.leave(shop.group)
     shop.otto.say(shop.group, "+3", reply_to=shop.card)

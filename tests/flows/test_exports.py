@@ -99,6 +99,7 @@ async def test_all_tables_come_as_a_file_each(shop: Journey, words: str, suffix:
         assert {(file["buy"], file["currency"]) for file in told} == {(shop.buy, "EUR")}
 
 
+@pytest.mark.usefixtures("by_hand")
 async def test_a_table_shows_what_is_so_now(shop: Journey, service: Service) -> None:
     await cleared(shop)
     await export(shop, "unpaid")
@@ -144,6 +145,7 @@ async def test_with_several_buys_the_choices_are_listed_and_the_id_decides(shop:
     assert [content["body"] for content in files(shop)] == [f"wool-circle-merino-throw-{first}-matrix.csv"]
 
 
+@pytest.mark.usefixtures("by_hand")
 async def test_a_buy_that_is_over_is_meant_only_where_none_is_under_way(shop: Journey, service: Service) -> None:
     await cleared(shop)
     await end(service, shop.buy)

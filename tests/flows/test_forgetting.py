@@ -178,6 +178,7 @@ async def test_they_get_their_file_and_the_last_word_and_then_the_service_leaves
     assert len(hs.room(direct).messages(hs.bot)) == 4  # the welcome, which waited; the file; what happens; the end
 
 
+@pytest.mark.usefixtures("by_hand")
 async def test_an_order_that_is_not_settled_holds_it_up_and_that_is_said_once(
     engine: str, shop: Journey, service: Service
 ) -> None:

@@ -66,9 +66,7 @@ async def assert_refused(shop: Journey, person: Person, event_id: str, *words: s
     await shop.service.assert_nothing_set_aside()
 
 
-async def test_a_pledge_event_in_the_group_sets_the_whole_pledge_and_gets_its_sign(
-    engine: str, shop: Journey
-) -> None:
+async def test_a_pledge_event_in_the_group_sets_the_whole_pledge_and_gets_its_sign(engine: str, shop: Journey) -> None:
     asked = await ask(shop, shop.ana, units=2, upto=4, max_price=7000)
     assert await shop.pledged() == {"ana": [(2, 2, 7000)]}
     assert shop.signs(asked) == ["⏳"] and shop.told(shop.ana) == []

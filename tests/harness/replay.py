@@ -1,4 +1,4 @@
-"""A group buy made anew from its ledger lines alone: the same as the stored one, with the accounts that they add up to."""
+"""A group buy made anew from its ledger lines alone: the same as the stored one, and its accounts are their sums."""
 
 from __future__ import annotations
 

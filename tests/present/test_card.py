@@ -26,6 +26,7 @@ from appservice.domain.group_buy import (
 )
 from appservice.domain.ids import BuyId, GroupId, Number, OrderId, ProductId, RoomId, UserId
 from appservice.domain.member import Member, Presence
+from appservice.domain.money import Tax
 from appservice.domain.product import Picture, Product
 from appservice.domain.refusal import Refusal
 from appservice.present import card, news
@@ -102,6 +103,107 @@ def test_the_card_of_a_closing_and_of_a_closed_buy_asks_nobody_to_join() -> None
     assert "The minimum order was not reached: nobody owes anything." in body(failed)
 
 
+WHOLE = {
+    "variants": ("Grey", "Blue"), "least": 2, "most": 10, "step": 2, "pack": 5, "cap": 100, "shared_cost": 4500,
+}  # fmt: skip
+
+
+def test_the_card_of_an_offer_with_everything_says_each_thing_on_a_line_of_its_own() -> None:
+    assert body(a_buy(10, 8, **WHOLE, tax=Tax(1900))) == (
+        "Group buy: Merino throw\n"
+        "Now €79.00 each\n"
+        "▓▓▓▓▓▓▓░░░░░\n"
+        "15 pledged, 3 waiting; 7 more and everyone pays €69.00\n"
+        "Price by total: 10+ €79.00 · 25+ €69.00, in packs of 5, at most 100\n"
+        "Variants: Grey, Blue\n"
+        "For each member: at least 2, at most 10, in steps of 2\n"
+        "Plus €45.00 shared cost, split by units\n"
+        "Prices include 19 % tax\n"
+        "Closes Friday 27 November, 11:33 (Vienna time), 5 days left\n"
+        "To join: reply with a number and a variant, like +2 Grey. Free to withdraw until it closes.\n"
+        "https://shop.example/throw?a=1&b=2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "line"),
+    [
+        ({"tax": Tax(750, inclusive=False)}, "Plus 7.5 % tax"),
+        ({"tax": Tax(750)}, "Prices include 7.5 % tax"),
+        ({"tax": Tax(0)}, None),
+        ({"shared_cost": 4500}, "Plus €45.00 shared cost, split by units"),
+        ({"least": 3}, "For each member: at least 3"),
+        ({"most": 4}, "For each member: at most 4"),
+        ({"step": 6}, "For each member: in steps of 6"),
+    ],
+)
+def test_what_an_offer_does_not_have_is_not_on_its_card(terms: dict[str, Any], line: str | None) -> None:
+    plain, with_it = body(a_buy()).split("\n"), body(a_buy(**terms)).split("\n")
+    more = [text for text in with_it if text not in plain and not text.startswith("To join")]
+    assert more == ([line] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("terms", "example"),
+    [
+        ({"least": 3}, "reply with a number like +3."),
+        ({"step": 6}, "reply with a number like +6."),
+        ({"least": 7, "step": 5}, "reply with a number like +10."),
+        ({"least": 7, "step": 5, "variants": ("S", "M")}, "reply with a number and a variant, like +10 S."),
+    ],
+)
+def test_the_example_of_a_pledge_is_one_that_is_accepted(terms: dict[str, Any], example: str) -> None:
+    assert f"To join: {example} Free to withdraw" in body(a_buy(**terms))
+
+
+def test_a_planned_buy_says_when_it_opens_and_asks_nobody_to_join_yet() -> None:
+    planned = replace(a_buy(opens_at=NOW + 24 * HOUR), status=Status.SCHEDULED)
+    assert body(planned) == (
+        "Group buy: Merino throw\n"
+        "€79.00 each once 10 are pledged\n"
+        "Price by total: 10+ €79.00 · 25+ €69.00\n"
+        "Opens Monday 23 November, 10:33 (Vienna time). Closes Friday 27 November, 11:33 (Vienna time)\n"
+        "https://shop.example/throw?a=1&b=2"
+    )
+
+
+def test_while_the_last_pledges_are_counted_nothing_more_is_asked_for() -> None:
+    text = body(replace(a_buy(10, 8), status=Status.CLOSING))
+    assert "\n18 pledged\n" in text and "more and everyone" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        (Status.COLLECTING, ""),
+        (Status.ORDERED, ". Ordered from the supplier"),
+        (Status.ARRIVED, ". Arrived"),
+        (Status.HANDING_OUT, ". Being handed out"),
+        (Status.DONE, ". Handed out"),
+    ],
+)
+def test_after_the_end_the_card_says_how_far_the_goods_are_and_what_they_cost(status: Status, end: str) -> None:
+    assert body(replace(a_buy(10, 8, **WHOLE, tax=Tax(1900)), status=status)) == (
+        "Group buy: Merino throw\n"
+        "Closed at €79.00 each\n"
+        "Price by total: 10+ €79.00 · 25+ €69.00, in packs of 5, at most 100\n"
+        "Plus €45.00 shared cost, split by units\n"
+        "Prices include 19 % tax\n"
+        f"Closed Friday 27 November, 11:33 (Vienna time){end}\n"
+        "https://shop.example/throw?a=1&b=2"
+    )
+
+
+def test_a_cancelled_buy_says_that_nothing_is_owed_and_names_no_costs() -> None:
+    assert body(replace(a_buy(10, 8, **WHOLE, tax=Tax(1900)), status=Status.CANCELLED)) == (
+        "Group buy: Merino throw\n"
+        "Cancelled\n"
+        "Price by total: 10+ €79.00 · 25+ €69.00, in packs of 5, at most 100\n"
+        "Nothing is owed\n"
+        "https://shop.example/throw?a=1&b=2"
+    )
+
+
 def test_the_key_on_the_card_has_integers_and_no_member() -> None:
     key = card.card_content(a_buy(10, 8), PRODUCT, GROUP, NOW)["shop.coterie.group_buy"]
     assert key == {
@@ -162,6 +264,43 @@ def test_a_receipt_says_what_is_owed_and_where_to_pay_it() -> None:
     )
     assert told.content["msgtype"] == "m.text" and told.content["m.mentions"] == {"user_ids": ["@ana:x"]}
     assert told.content["shop.coterie.order"]["total"] == 13800
+
+
+MIXED = (("Grey", 2), ("Blue", 1))
+
+
+@pytest.mark.parametrize(
+    ("order", "tax", "sums"),
+    [
+        ({}, None, "3 (2 Grey, 1 Blue) × €69.00 = €207.00"),
+        ({"tax": 3450}, Tax(2000), "3 (2 Grey, 1 Blue) × €69.00 = €207.00, of which €34.50 is 20 % tax"),
+        (
+            {"shared": 750, "total": 21450},
+            None,
+            "3 (2 Grey, 1 Blue) × €69.00 = €207.00\nyour part of the shared cost: €7.50\ntogether €214.50",
+        ),
+        (
+            {"shared": 750, "tax": 3450, "total": 21450},
+            Tax(2000),
+            "3 (2 Grey, 1 Blue) × €69.00 = €207.00\nyour part of the shared cost: €7.50\n"
+            "together €214.50, of which €34.50 is 20 % tax",
+        ),
+        (
+            {"shared": 750, "tax": 1553, "total": 23003},
+            Tax(750, inclusive=False),
+            "3 (2 Grey, 1 Blue) × €69.00 = €207.00\nyour part of the shared cost: €7.50\ntax, 7.5 %: €15.53\n"
+            "together €230.03",
+        ),
+    ],
+    ids=["variants", "tax in the price", "shared cost", "both", "tax on top"],
+)
+def test_the_sums_on_a_receipt_add_up(order: dict[str, Any], tax: Tax | None, sums: str) -> None:
+    buy = a_buy(10, variants=("Grey", "Blue"), shared_cost=4500, tax=tax)
+    owed = an_order(**({"ordered": MIXED, "total": 20700} | order))
+    told = news.receipt(ANA, buy, PRODUCT, GROUP, owed, 3, "https://pay.example").content
+    title, *lines, pay, _ = told["body"].split("\n")
+    assert (title, "\n".join(lines)) == ("Receipt: Merino throw", sums)
+    assert pay == "Pay by Friday 4 December, 18:00 (Vienna time): https://pay.example"
 
 
 def test_a_configured_link_is_filled_and_its_values_are_quoted() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -113,10 +112,10 @@ class PledgeRush:
         self.reactions.add(event_id)
         return event_id
 
-    def write(self, n: int) -> str:
-        """A person writes `!pledge 1` by direct message, which is their whole pledge."""
+    def write(self, n: int, *, by_id: bool = False) -> str:
+        """A person writes `!pledge 1` by direct message, which is their whole pledge, naming the buy or not."""
         assert n % 10, "who writes has a direct room"
-        content = {"msgtype": "m.text", "body": "!pledge 1"}
+        content = {"msgtype": "m.text", "body": f"!pledge 1 {BUY_ID}" if by_id else "!pledge 1"}
         return self._event(n, direct_of(person(n)), "m.room.message", content)
 
     def _event(self, n: int, room: str, type: str, content: Any) -> str:

@@ -229,7 +229,7 @@ def _answer(buy: GroupBuy, state: Fulfilment, one: int, other: int, third: int) 
 
 def _deliver(buy: GroupBuy, state: Fulfilment, one: int, other: int, third: int) -> Deliver:
     labels = buy.terms.variants or ("",)
-    arrived = {label: n for label, n in zip(labels, (one, other), strict=False)}
+    arrived = dict(zip(labels, (one, other), strict=False))
     return Deliver(arrived, (Rule.FIRST_COME, Rule.PRO_RATA)[third % 2], ROSA)
 
 
@@ -307,7 +307,9 @@ WHOLE = [
     ("remind", 2), ("drop", 2, 1), ("answer", 0, 0), ("offer", 1), ("answer", 0, 1), ("advance",), ("advance",),
     ("deliver", 3, 2, 0), ("deliver", 5, 4, 1), ("advance",), ("call off",),
 ]  # fmt: skip
-AT_RISK = [("add", 0, 4), ("add", 1, 2), ("settle",), ("drop", 0), ("wait", 2, 2), ("lapse",), ("house", 0), ("absorb",)]
+AT_RISK = [
+    ("add", 0, 4), ("add", 1, 2), ("settle",), ("drop", 0), ("wait", 2, 2), ("lapse",), ("house", 0), ("absorb",),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ENGINES)

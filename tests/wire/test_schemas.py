@@ -263,7 +263,7 @@ def offers(draw: st.DrawFn) -> tuple[GroupBuy, Product]:
             flex if quantity + flex <= 9_999 else 0,
             max_price,
             variant,
-        )  # fmt: skip
+        )
         for n, (number, quantity, flex, max_price, variant) in enumerate(
             draw(st.lists(pledges, max_size=8, unique_by=lambda pledge: pledge[0]))
         )
