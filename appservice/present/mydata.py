@@ -94,9 +94,7 @@ def _in_group(part: InGroup) -> Mapping[str, Any]:
         "invitation_codes": [{"expires_at": _time(at)} for at in part.codes_expire_at],
         "pledges": [_pledged(pledged) for pledged in part.pledged],
         "orders": [_ordered(ordered) for ordered in part.ordered],
-        "recommendations": [
-            {"at": _time(one.at), "product": one.product, "why": one.why} for one in part.recommended
-        ],
+        "recommendations": [{"at": _time(one.at), "product": one.product, "why": one.why} for one in part.recommended],
         "likes": list(part.liked),
         "ledger": [_booked(booked) for booked in part.booked],
         "told_once": [_said(said) for said in part.said],

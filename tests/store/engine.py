@@ -124,9 +124,8 @@ async def counts(database: Database) -> dict[str, int]:
 
 TABLES = (
     "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "payment", "checkout", "unplaced",
-    "shown_in", "purchase_order", "card_event", "card",
-    "tranche", "group_buy", "recommendation", "liked", "product", "alias", "vouch", "code", "waiting", "guess", "told", "adoption", "member",
-    "coterie_group",
+    "shown_in", "purchase_order", "card_event", "card", "tranche", "group_buy", "recommendation", "liked", "product",
+    "alias", "vouch", "code", "waiting", "guess", "told", "adoption", "member", "coterie_group",
 )  # fmt: skip
 """Every table with rows of ours; what refers to another comes before it."""
 _EMPTY = (
