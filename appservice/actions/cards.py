@@ -60,11 +60,16 @@ async def card_sent(work: Work, buy_id: BuyId, room_id: RoomId, event_id: EventI
         await edit_cards(work, buy)
         return
     group = next((group for group, shown_in in await showings(work, buy) if shown_in == room_id), None)
-    keys = reaction.OFFERED if group is not None and not group.private_pledges else ()
+    keys = buttons(buy) if group is not None and not group.private_pledges else []
     offers = [SendEvent(room_id, reaction.TYPE, reaction.format_reaction(event_id, key)) for key in keys]
     await work.owe(*offers, Pin(room_id, event_id))
     await publish(work, buy)
     await edit_cards(work, buy)
+
+
+def buttons(buy: GroupBuy) -> list[str]:
+    """Give the reactions by which one can pledge: none that the terms refuse, and a reaction names no variant."""
+    return [] if buy.terms.variants else [key for key in reaction.OFFERED if buy.terms.check_units(int(key)) is None]
 
 
 async def card_removed(work: Work, event_id: EventId) -> bool:

@@ -118,7 +118,7 @@ CASES = [
     Case(Reason.USAGE, "ana", "group", "!withdraw all of it", "Write it like this: !withdraw"),
     Case(Reason.USAGE, "ben", "group", "!product", 'Write it like this: !product add "Merino throw" 89.00'),
     Case(Reason.USAGE, "ben", "group", "!product add throw", "Write it like this: !product add"),
-    Case(Reason.USAGE, "ben", "group", "!buy", BUY_USAGE),
+    Case(Reason.USAGE, "ben", "group", "!buy", "Write it like this:\n• !buy open"),
     Case(Reason.USAGE, "ben", "group", "!buy open", BUY_USAGE),
     Case(Reason.USAGE, "ben", "group", "!buy open merino-throw", BUY_USAGE),
     Case(Reason.USAGE, "ben", "group", "!buy open merino-throw until friday 10:79", BUY_USAGE),

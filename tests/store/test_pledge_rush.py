@@ -91,7 +91,7 @@ async def watched(database: Database, done: asyncio.Event) -> int:
             )
             assert handled == recorded == booked
             seen.add(handled)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
     return len(seen)
 
 

@@ -16,8 +16,11 @@ from mautrix.util.async_db import Scheme, UpgradeTable
 from mautrix.util.async_db import errors as mautrix_errors
 from mautrix.util.async_db.connection import LoggingConnection
 
+from appservice.domain.group_buy import Pledger, Status
+from appservice.domain.ids import GroupId, Number
 from appservice.store import db, migrations
 from appservice.store.migrations import UPGRADES
+from appservice.store.unit import Store
 from tests.store.engine import POSTGRES, SQLITE, TABLES, bare_database, fetch, gathered, on_postgres
 
 LATEST = len(UPGRADES.upgrades)
@@ -116,6 +119,40 @@ async def test_a_migrated_database_has_the_schema_of_a_fresh_one(
                 assert await db.inspect(url) == (version, version)
             shapes.append(await shape(url, engine))
     assert all(found == shapes[-1] for found in shapes)
+
+
+async def test_orders_of_a_buy_that_had_succeeded_are_kept_whole(
+    bare_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Schema 2 knew one order for each member, and nothing of payments."""
+    whole = list(UPGRADES.upgrades)
+    monkeypatch.setattr(UPGRADES, "upgrades", whole[:2])
+    async with db.opened(bare_url) as database, database.transaction() as connection:
+        for statement in (
+            "INSERT INTO coterie_group (id, name, owner, cap, currency, locale, time_zone, status, created_at)"
+            " VALUES ('g1', 'Wool', '@ana:x', 10, 'EUR', 'en', 'UTC', 'open', 1)",
+            "INSERT INTO product (id, group_id, sku, name, price_minor, currency, link, posted_by, posted_at)"
+            " VALUES ('p1', 'g1', 's', 'Throw', 8900, 'EUR', 'https://x', 1, 1)",
+            "INSERT INTO group_buy (id, group_id, product_id, status, currency, tiers, pack, deadline_at, announced,"
+            " opened_by, opened_at) VALUES ('b1', 'g1', 'p1', 'succeeded', 'EUR',"
+            ' \'[{"minimum": 3, "unit_price": 7900}, {"minimum": 8, "unit_price": 6900}]\', 1, 5, 3, 1, 1)',
+            "INSERT INTO tranche (buy_id, id, number, quantity, flex, position) VALUES ('b1', '$a', 2, 4, 0, 1)",
+            "INSERT INTO purchase_order (id, buy_id, line_id, number, units, unit_minor, total_minor, currency,"
+            " created_at) VALUES ('o1', 'b1', 'l1', 2, 3, 7900, 23700, 'EUR', 7)",
+            "INSERT INTO purchase_order (id, buy_id, line_id, number, units, unit_minor, total_minor, currency,"
+            " created_at) VALUES ('o2', 'b1', 'l2', 1, 1, 7900, 7900, 'EUR', 7)",
+        ):
+            await connection.execute(statement)
+    monkeypatch.setattr(UPGRADES, "upgrades", whole)
+    async with db.opened(bare_url) as database, Store(database, lambda: 9).unit() as unit:
+        buy = await unit.buys.get("b1")
+        state = await unit.orders.get(buy)
+    assert buy.status is Status.COLLECTING and buy.frozen
+    assert [tranche.pledger for tranche in buy.pledged] == [Pledger(GroupId("g1"), Number(2))]
+    assert state is not None and (state.total, state.minimum, state.unit_price) == (4, 3, 7900)
+    assert [(o.id, o.pledger.number, o.units, o.total, o.status.value) for o in state.orders] == [
+        ("o2", 1, 1, 7900, "owed"), ("o1", 2, 3, 23700, "owed"),
+    ]  # fmt: skip
 
 
 async def test_migrate_tells_the_version_before_and_after(bare_url: str) -> None:
