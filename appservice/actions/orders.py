@@ -218,7 +218,8 @@ async def _follow(work: Work, buy: GroupBuy, product: Product, after: Fulfilment
             if status is Status.HANDING_OUT:
                 for order in after.live_orders():
                     if order.units:
-                        await _tell(work, order.pledger, say.handing_out, buy, product, order=order, note=note)
+                        await _tell(work, order.pledger, say.handing_out, buy, product, order=order, note=note,
+                                    due=after.due(order))  # fmt: skip
         case Cancelled(reason):
             await publish(work, buy)
             for _, room_id in await showings(work, buy):

@@ -30,7 +30,7 @@ async def _orders(work: Work, call: Call) -> Refusal | None:
     if isinstance(found, Refusal):
         return found
     group, _, words = found
-    chosen = await own_buy(work, call, group, words, (*CLEARED, Status.DONE), "!orders")
+    chosen = await own_buy(work, call, group, words, (*CLEARED, Status.DONE, Status.CANCELLED), "!orders")
     if isinstance(chosen, Refusal):
         return chosen
     buy, rest = chosen

@@ -132,8 +132,10 @@ def bill(buy: GroupBuy, group: Group, order: Order) -> list[str]:
 
 
 def by_variant(units: Units) -> str:
-    """Give units as `3`, or where there are variants as `3 (2 S, 1 M)`."""
+    """Give units as `3`, or where there are variants as `3 M` or `3 (2 S, 1 M)`."""
     named = [f"{n} {variant}" for variant, n in units if variant]
+    if len(named) == 1:
+        return named[0]
     return f"{count(units)} ({', '.join(named)})" if named else str(count(units))
 
 

@@ -20,12 +20,15 @@ def paid(buy: GroupBuy, product: Product, group: Group, *, order: Order) -> str:
 
 
 def money_back(buy: GroupBuy, product: Product, group: Group, *, order: Order, amount: int, note: str) -> str:
-    return f"{product.name}: {_money(amount, buy, group)} of your order {order.id} was paid back to you.{_note(note)}"
+    return (
+        f"{product.name}: {_money(amount, buy, group)} of your order {order.id} was paid back to you{_because(note)}."
+    )
 
 
 def money_undone(buy: GroupBuy, product: Product, group: Group, *, order: Order, amount: int, note: str) -> str:
-    sentence = f"{product.name}: a payment of {_money(amount, buy, group)} for your order {order.id} was taken back."
-    return f"{sentence}{_note(note)} If you have paid, tell your concierge."
+    came = f"a payment of {_money(amount, buy, group)} for your order {order.id}"
+    sentence = f"{product.name}: {came} was taken back{_because(note)}."
+    return f"{sentence} If you have paid, tell your concierge."
 
 
 def dropped(buy: GroupBuy, product: Product, group: Group, *, order: Order, received: int) -> str:
@@ -52,8 +55,9 @@ def arrived(buy: GroupBuy, product: Product, group: Group, *, order: Order, due:
     return f"{head}." if due == 0 else f"{head}; {_money(due, buy, group)} is still to be paid."
 
 
-def handing_out(buy: GroupBuy, product: Product, group: Group, *, order: Order, note: str) -> str:
-    return f"{product.name}: your order {order.id} can be collected, {by_variant(order.by_variant)}.{_note(note)}"
+def handing_out(buy: GroupBuy, product: Product, group: Group, *, order: Order, due: int, note: str) -> str:
+    rest = f" {_money(due, buy, group)} is still to be paid." if due > 0 else ""
+    return f"{product.name}: your order {order.id} can be collected, {by_variant(order.by_variant)}.{_note(note)}{rest}"
 
 
 def offer(
@@ -78,22 +82,29 @@ def part_came(order: Order, name: str, received: int, due: int, buy: GroupBuy, g
 
 
 def at_risk(product: Product, buy: GroupBuy, state: Fulfilment, units: int) -> str:
+    variant = f" {buy.terms.variants[0]}" if buy.terms.variants else ""
     return (
         f"{product.name} ({buy.id}) is {_units(units)} short of what has to be ordered, and nobody waits. Choose: "
         f"!buy absorb {buy.id} goes on without them; !buy offer {buy.id} asks those again who declined; "
-        f"!buy house {buy.id} {units} takes them for the house; !buy cancel {buy.id} <why> ends it with refunds."
+        f"!buy house {buy.id} {units}{variant} takes them for the house; "
+        f"!buy cancel {buy.id} <why> ends it with refunds."
     )
 
 
 def cancelled(product: Product, buy: GroupBuy, state: Fulfilment) -> str:
     refunds = sum(state.due(order) < 0 for order in state.orders)
-    back = f" {refunds} have paid and get their money back: !export refunds {buy.id}" if refunds else ""
+    who = (
+        "One member has paid and gets the money back"
+        if refunds == 1
+        else f"{refunds} have paid and get their money back"
+    )
+    back = f" {who}: !export refunds {buy.id}" if refunds else ""
     return f"{product.name} ({buy.id}) is cancelled and nobody owes anything.{back}"
 
 
 def delivered(product: Product, buy: GroupBuy, state: Fulfilment, names: Mapping[Pledger, str]) -> Text:
     """List what each member gets of what arrived."""
-    short = [order for order in state.live_orders() if order.arrived is not None]
+    short = [order for order in state.live_orders() if order.units < count(order.ordered)]
     head = f"{product.name} ({buy.id}): entered what arrived."
     head += " Everyone gets what they ordered." if not short else " These get less than they ordered and know it:"
     rows = [f"{names[o.pledger]}: {by_variant(o.by_variant)} of {count(o.ordered)}, order {o.id}" for o in short]
@@ -104,8 +115,9 @@ def delivered(product: Product, buy: GroupBuy, state: Fulfilment, names: Mapping
 def orders(product: Product, buy: GroupBuy, group: Group, state: Fulfilment, names: Mapping[Pledger, str]) -> Text:
     """List the orders of a buy for its concierges."""
     owed = sum(max(0, state.due(order)) for order in state.orders)
-    head = f"{product.name} ({buy.id}), {buy.status.value.replace('_', ' ')}: {len(state.live_orders())} orders"
-    head += f", {_money(owed, buy, group)} to come" if owed else ", all paid"
+    head = f"{product.name} ({buy.id}), {buy.status.value.replace('_', ' ')}: {_orders(len(state.live_orders()))}"
+    if state.live_orders():
+        head += f", {_money(owed, buy, group)} to come" if owed else ", all paid"
     rows = [_row(order, names[order.pledger], buy, group, state) for order in state.orders]
     rows += [f"the house: {by_variant(state.house_units())}"] if state.house else []
     rows += [
@@ -141,6 +153,14 @@ def _row(order: Order, name: str, buy: GroupBuy, group: Group, state: Fulfilment
 
 def _units(n: int) -> str:
     return "1 unit" if n == 1 else f"{n} units"
+
+
+def _orders(n: int) -> str:
+    return "1 order" if n == 1 else f"{n} orders" if n else "no orders"
+
+
+def _because(note: str) -> str:
+    return f" ({note.strip().rstrip('.')})" if note.strip() else ""
 
 
 def _note(note: str) -> str:
