@@ -79,7 +79,7 @@ async def _buy(work: Work, call: Call) -> Refusal | None:
 
 async def _open(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
     named, offered = split_product(words[1:])
-    if not offered:
+    if not offered or any(word.lower() == "until" for word in named):
         return usage(f"{_OPEN} (then, if wanted, in any order: {_OPTIONS})")
     product = await products.find(work, group.id, " ".join(named), call.reply_to)
     if isinstance(product, Refusal):

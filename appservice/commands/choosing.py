@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from appservice.actions.work import Work
 from appservice.commands.command import Call, my_groups
+from appservice.domain.duration import HOUR_MS
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Status
 from appservice.domain.ids import BuyId, EventId, GroupId
@@ -20,7 +21,8 @@ async def find_buy(
     work: Work, call: Call, words: list[str], example: str, *, former: bool = False
 ) -> tuple[GroupBuy, Member, list[str]] | Refusal:
     """Give the one buy that a member can mean: by the card replied to, by its id as the last word, or the only one
-    that takes pledges.
+    that takes pledges. One that has closed within the hour counts as well: what was meant for it, and comes too late,
+    must not go to another.
 
     `example` is what they typed, to which the id of one of several buys can be added. With `former`, buys of groups
     that they have left count as well: pledges bind, so they can be withdrawn.
@@ -39,7 +41,8 @@ async def find_buy(
         return named, member, words[:-1]
     live: dict[BuyId, Member] = {}
     for id, member in members.items():
-        for buy_id in await work.unit.buys.live_of(id):
+        just_closed = await work.unit.buys.closed_since(id, work.cause.received_at - HOUR_MS)
+        for buy_id in (*await work.unit.buys.live_of(id), *just_closed):
             live.setdefault(buy_id, member)
     match list(live.items()):
         case [(buy_id, member)]:

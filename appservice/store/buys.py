@@ -79,6 +79,12 @@ class Buys:
         )
         return [BuyId(row["id"]) for row in rows]
 
+    async def closed_since(self, group_id: str, since: int) -> list[BuyId]:
+        """Give the ids of the buys shown in a group that have closed after a time (ms), newest first."""
+        ended = [status for status in Status if status.is_cleared or status is Status.FAILED]
+        found = [await self.get(buy_id) for buy_id in await self.shown_in(group_id, ended)]
+        return [buy.id for buy in found if buy.terms.deadline_at >= since]
+
     async def groups_of(self, buy: GroupBuy) -> list[GroupId]:
         """Give the groups in which a buy is shown: its own, then `group 2` and so on."""
         rows = await self._connection.fetch("SELECT group_id FROM shown_in WHERE buy_id = $1 ORDER BY place", buy.id)

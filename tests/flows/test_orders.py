@@ -62,6 +62,28 @@ async def test_a_receipt_says_until_when_to_pay_and_a_concierge_confirms_the_pay
     assert await balances(sold) == {"otto": 31600}
 
 
+async def test_what_does_not_fit_where_the_orders_stand_is_refused_and_changes_nothing(sold: Journey) -> None:
+    await pay(sold, sold.ana, "474")
+    before = await sold.ledger()
+    signs, [why] = await desk(sold, f"!order {order_of(sold, sold.ana)} drop")
+    assert signs == ["⚠️"] and "Nothing is owed" in why
+    await sold.service.wait(3 * DAY + HOUR)  # Otto is dropped, Mia is asked
+    during = await sold.ledger()
+    signs, [why] = await desk(sold, f"!buy ordered {sold.buy}")
+    assert signs == ["⚠️"] and "offer" in why and await sold.ledger() == during != before
+    await sold.tell(sold.mia, "!take")
+    await sold.settle()
+    taken = await sold.ledger()
+    signs, [why] = await desk(sold, f"!buy offer {sold.buy}")
+    assert signs == ["⚠️"] and "obody" in why and await sold.ledger() == taken
+    await desk(sold, f"!buy absorb {sold.buy}")
+    for step in ("ordered", "arrived"):
+        await desk(sold, f"!buy {step} {sold.buy}")
+    stands = await sold.ledger()
+    signs, [why] = await desk(sold, f"!buy deliver {sold.buy} 5 by hand {order_of(sold, sold.ana)} 4")
+    assert signs == ["⚠️"] and "5" in why and await sold.ledger() == stands
+
+
 async def test_part_of_the_money_is_recorded_and_nothing_is_confirmed(sold: Journey) -> None:
     await pay(sold, sold.ana, "400")
     assert await stands(sold) == {"ana": "owed", "otto": "owed"} and len(sold.told(sold.ana)) == 1

@@ -27,6 +27,7 @@ LATE = "Too late: this group buy is closed, so nothing changed. If you are in, y
 FORMAT = "I could not read the deadline."
 BUY_USAGE = 'Write it like this: !buy open "Merino throw" 10:79 25:69 until friday 18:00'
 NOT_OWNER = "Only owners can do that."
+MUG = "!buy open mug 10:9 until friday 18:00"
 TABLES = (
     "coterie_group", "member", "alias", "vouch", "code", "waiting", "adoption", "product", "group_buy", "tranche",
     "card", "purchase_order", "ledger", "timer",
@@ -45,6 +46,23 @@ async def nothing(play: Journey) -> None:
 async def closed(play: Journey) -> None:
     await play.plus(play.mia, 10)
     await play.close()
+
+
+async def pledged(play: Journey) -> None:
+    await play.plus(play.mia, 2)
+
+
+async def a_mug(play: Journey) -> None:
+    await play.say(play.ben, '!product add "Mug" 12 https://shop.example/mug')
+
+
+async def lea_elsewhere(play: Journey) -> None:
+    """Lea is in a group that has no buy."""
+    wool = play.group
+    await play.make_group("Books")
+    books = play.group_id
+    await play.tell(play.rosa, f"!invite {play.person('lea').mxid} {books}")
+    play.group = wool
 
 
 async def ana_left(play: Journey) -> None:
@@ -194,8 +212,8 @@ CASES = [
     Case(Reason.NO_GROUP, "ana", "direct", "!invite @pia:fake.test", "I know of no group in which you", ana_left),
     Case(Reason.NO_GROUP, "ben", "direct", "!concierge add @ana:fake.test", "I know of no group in which you could"),
     Case(Reason.WHICH_GROUP, "rosa", "direct", "!invite @pia:fake.test", "In which group? Add its id", two_groups),
-    Case(Reason.NO_BUY, "ana", "group", "!pledge 3", "There is no open group buy that this could be for.", closed),
-    Case(Reason.NO_BUY, "ana", "direct", "+3", "There is no open group buy that this could be for.", closed),
+    Case(Reason.TOO_LATE, "ana", "group", "!pledge 3", LATE, closed),
+    Case(Reason.TOO_LATE, "ana", "direct", "+3", LATE, closed),
     Case(Reason.NO_BUY, "ben", "group", "!buy close nosuch", "There is no open group buy that this could be for."),
     Case(Reason.WHICH_BUY, "ana", "group", "!pledge 3", "Which group buy? Reply to its card", two_buys),
     Case(Reason.WHICH_BUY, "ben", "group", "!buy close", "Which group buy? Reply to its card", two_buys),
@@ -238,6 +256,20 @@ CASES = [
     Case(Reason.ALREADY_OPEN, "ben", "group", OPEN, "There is an open group buy for this product already ("),
     Case(Reason.NOT_SKU, "ben", "group", f"{THROW} sku a/b", "A SKU has letters, digits, dots and dashes"),
     Case(Reason.SKU_TAKEN, "ben", "group", f"{THROW} sku merino-throw", "The SKU merino-throw is taken in this group."),
+    # group buys: their terms, and what follows their close
+    Case(Reason.NO_BUY, "lea", "direct", "+3", "There is no open group buy that this could be for.", lea_elsewhere),
+    Case(Reason.BAD_LIMITS, "ben", "group", f"{MUG} least 5 most 3", "With least 5, most 3", a_mug),
+    Case(Reason.NOT_BETTER, "ben", "desk", "!buy change 10:80 25:70", "People have pledged, so the terms", pledged),
+    Case(Reason.NOTHING_SUSPENDED, "ana", "group", "!confirm", "There is nothing for you to confirm"),
+    Case(Reason.NO_OFFER, "ana", "direct", "!take", "Nothing is offered to you"),
+    Case(Reason.NO_ORDER, "ben", "desk", "!order hs6rvr29 paid 1.00 cash", "There is no such order"),
+    Case(Reason.NOT_COLLECTING, "ben", "card", "!buy absorb", "This group buy is still open: it has no orders yet."),
+    Case(Reason.NOT_CLEARED, "ben", "desk", "!export all", "No group buy of this group has succeeded yet"),
+    Case(Reason.NO_SUCH_BUY, "ben", "desk", "!export all zzzzzz", "“zzzzzz” is no group buy of this group."),
+    Case(Reason.WRONG_STEP, "ben", "card", "!buy arrived", "This group buy is being paid. One step", closed),
+    Case(Reason.NOT_SHORT, "ben", "card", "!buy absorb", "This group buy is not short of anything now", closed),
+    Case(Reason.NOTHING_FREE, "ben", "card", "!buy offer", "No units are free", closed),
+    Case(Reason.NOT_ARRIVED, "ben", "card", "!buy deliver 3", "What came is entered between", closed),
 ]  # fmt: skip
 ELSEWHERE = {  # tests of their own, below or in that file
     Reason.WRONG_PLACE: "typed in the group, it is removed there",
@@ -259,6 +291,17 @@ ELSEWHERE = {  # tests of their own, below or in that file
     Reason.OWNER_STAYS: "test_forgetting",
     Reason.JUST_SENT: "test_forgetting",
     Reason.PLEDGES_PRIVATE: "test_private_pledges",
+    **dict.fromkeys((Reason.BELOW_LEAST, Reason.ABOVE_MOST, Reason.OFF_STEP, Reason.WHICH_VARIANT), "test_buy_terms"),
+    Reason.NOT_YET_OPEN: "test_buy_terms",
+    **dict.fromkeys((Reason.NOTE_NEEDED, Reason.TOO_MUCH, Reason.NO_PAYMENT, Reason.NOT_DUE), "test_orders"),
+    **dict.fromkeys((Reason.AT_RISK, Reason.NOTHING_OWED, Reason.OFFERS_STAND, Reason.NOBODY_WAITS), "test_orders"),
+    Reason.BAD_SHARES: "test_orders",
+    **dict.fromkeys((Reason.BAD_EVENT, Reason.NO_VARIANTS), "test_pledge_events"),
+    **dict.fromkeys((Reason.BAD_REQUEST, Reason.BAD_BUY_ID), "test_requests"),
+    **dict.fromkeys(
+        (Reason.PAYMENT_KNOWN, Reason.MONEY_CAME), "nobody is told: a repeat, a timer; domain/test_payment"
+    ),
+    Reason.WRONG_CURRENCY: "web/test_stripe_reports",
 }
 
 

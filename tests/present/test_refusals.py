@@ -18,7 +18,7 @@ DETAILS: dict[str, Any] = {
     "id": "wk7x3m", "minutes": 10, "first": TIERS[0], "second": TIERS[1], "price": 8900, "word": "cp", "given": "Q",
     "label": "L cp 100", "variants": ("S", "M", "Large blue"), "status": Status.OPEN, "to": Status.ORDERED,
     "allowed": (), "opens_at": None, "pay_by": 1, "least": 2, "step": 3, "reference": "pi-1", "count": 2,
-    "variant": "M", "order": "w9h5qv8r", "expected": 5, "opening": False, "own": True,
+    "variant": "M", "order": "w9h5qv8r", "expected": 5, "opening": False, "own": True, "field": "tiers",
 }  # fmt: skip
 NUMBERS: dict[Reason, dict[str, Any]] = {
     Reason.MONEY_CAME: {"amount": 5000},

@@ -19,7 +19,7 @@ def _too_much(d: Mapping[str, Any]) -> str:
 
 def _not_collecting(d: Mapping[str, Any]) -> str:
     if d["status"] in (Status.OPEN, Status.CLOSING):
-        return f"This group buy {stands(d['status'])}: write +2 or !pledge 2 instead."
+        return f"This group buy {stands(d['status'])}: it has no orders yet. To end it now: !buy close"
     return f"Units are offered and taken over only while a group buy is being paid. This one {stands(d['status'])}."
 
 
