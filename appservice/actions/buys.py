@@ -81,12 +81,20 @@ async def opened_by_now(work: Work, buy: GroupBuy) -> GroupBuy:
 async def change(work: Work, member: Member, buy_id: BuyId, request: Change) -> GroupBuy | Refusal:
     """Improve the terms of a buy, or move its deadline."""
     before = await opened_by_now(work, await work.unit.buys.lock(buy_id))
-    outcome = group_buy.decide(before, request)
+    outcome = await too_dear(work, before, request) or group_buy.decide(before, request)
     if isinstance(outcome, Refusal):
         return outcome
     after = await record(work, before, outcome, member.number)
     await work.owe(*acknowledge(work.cause))
     return after
+
+
+async def too_dear(work: Work, buy: GroupBuy, request: group_buy.Request) -> Refusal | None:
+    """Say that a tier would cost more than the product alone, or None."""
+    product = await work.unit.products.get(buy.product_id)
+    if isinstance(request, Improve) and any(tier.unit_price > product.price for tier in request.terms.tiers):
+        return refuse(Reason.BAD_TIERS, why="above_price", price=product.price, currency=product.currency)
+    return None
 
 
 async def close(work: Work, member: Member, buy_id: BuyId) -> None:

@@ -47,6 +47,9 @@ async def sunset(work: Work, group_id: GroupId, *, confirmed: bool) -> Refusal |
     if ahead:
         buy = await work.unit.buys.get(ahead[0])
         return refuse(Reason.BUYS_OPEN, buy=buy.id, own=buy.group_id == group_id)
+    unsettled = await work.unit.orders.unsettled_of(group_id)
+    if unsettled is not None:
+        return refuse(Reason.BUYS_OPEN, buy=unsettled, own=True)
     if not confirmed:
         people, days = await work.unit.groups.count_joined(group_id), work.config.groups.retention_days
         await work.owe(answer(work.cause, say.sunset_asked(group, people, days)))

@@ -38,12 +38,21 @@ from appservice.domain.fulfilment import (
     Taken,
     WaitingAdded,
 )
-from appservice.domain.group_buy import Cancelled, GroupBuy, Order, Pledger, Status, StatusChanged
+from appservice.domain.group_buy import (
+    Cancelled,
+    GroupBuy,
+    Order,
+    OrderStatus,
+    Pledger,
+    Status,
+    StatusChanged,
+)
 from appservice.domain.ids import BuyId, Number, OrderId
 from appservice.domain.product import Product
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present import news
 from appservice.present.text import notice, ringing
+from appservice.present.words import buys as say_of_buys
 from appservice.present.words import orders as say
 
 DRAIN_MS = 5 * MINUTE_MS
@@ -189,6 +198,8 @@ def _evolved(state: Fulfilment, facts: Sequence[fulfilment.Fact]) -> Fulfilment:
 async def _follow(work: Work, buy: GroupBuy, product: Product, after: Fulfilment, fact: fulfilment.Fact) -> None:
     """Owe what people hear of a fact."""
     match fact:
+        case PaymentRecorded(payment) if (late := after.order(payment.order_id)) and not late.status.is_live:
+            await _tell(work, late.pledger, say.came_too_late, buy, product, order=late, amount=payment.amount)
         case PaymentRecorded() | WaitingAdded() | Absorbed() | HouseTook() | Declined() | RiskEnded():
             pass  # who did it is answered; that an order is paid is another fact
         case OrderPaid() | Reminded() | Dropped() | OrderCancelled() | OrderArrived():
@@ -221,6 +232,7 @@ async def _follow(work: Work, buy: GroupBuy, product: Product, after: Fulfilment
                         await _tell(work, order.pledger, say.handing_out, buy, product, order=order, note=note,
                                     due=after.due(order))  # fmt: skip
         case Cancelled(reason):
+            await _tell_cancelled(work, buy, product, after, reason)
             await publish(work, buy)
             for _, room_id in await showings(work, buy):
                 await work.owe(news.cancelled(room_id, buy, product, reason))
@@ -241,15 +253,30 @@ async def _tell_owner(
             await _tell(work, order.pledger, say.paid, buy, product, order=order)
         case Reminded():
             await work.owe(await receipt(work, buy, product, order, reminder=True))
-        case Dropped():
-            await _tell(work, order.pledger, say.dropped, buy, product, order=order, received=after.received(order.id))
-        case OrderCancelled():
+        case Dropped(to_house=to_house):
             received = after.received(order.id)
-            await _tell(work, order.pledger, say.order_cancelled, buy, product, order=order, received=received)
+            await _tell(work, order.pledger, say.dropped, buy, product, order=order, received=received,
+                        to_house=to_house)  # fmt: skip
+        case OrderCancelled():
+            pass  # told with the reason, see _tell_cancelled
         case OrderArrived():
             await _tell(work, order.pledger, say.arrived, buy, product, order=order, due=after.due(order))
         case _:
             assert_never(fact)
+
+
+async def _tell_cancelled(work: Work, buy: GroupBuy, product: Product, after: Fulfilment, reason: str) -> None:
+    """Tell everybody who had pledged that a buy is called off, and what becomes of their order."""
+    told = set()
+    for order in after.orders:
+        if order.status is OrderStatus.CANCELLED:
+            told.add(order.pledger)
+            await _tell(work, order.pledger, say.order_cancelled, buy, product, order=order,
+                        received=after.received(order.id), reason=reason)  # fmt: skip
+    for pledger in buy.pledgers():
+        if pledger not in told:
+            member = await work.unit.groups.member_by_number(pledger.group_id, pledger.number)
+            await work.owe(Tell(member.user_id, notice(say_of_buys.cancelled_for_you(product, reason))))
 
 
 async def _tell(

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+from appservice.actions import booking
 from appservice.actions.buys import opened_by_now
 from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
 from appservice.domain.cause import Place
 from appservice.domain.effect import Redact, Tell
-from appservice.domain.group_buy import Add, Confirm, GroupBuy, Pledger, Set, Withdraw
+from appservice.domain.group_buy import Add, Confirm, GroupBuy, OptionsChanged, Pledger, Set, Withdraw
 from appservice.domain.ids import BuyId, UserId
 from appservice.domain.member import Member
 from appservice.domain.refusal import Reason, Refusal, refuse
@@ -16,6 +17,8 @@ from appservice.present.acknowledge import acknowledge
 from appservice.present.text import notice
 from appservice.present.words.refusals import refusal as sentence
 from appservice.wire.pledge import MoreUnits, WholePledge
+
+_OPTIONS = booking.NAMES[OptionsChanged]
 
 
 def pledger_of(member: Member) -> Pledger:
@@ -81,16 +84,44 @@ async def _own_pledger(work: Work, buy: GroupBuy, user_id: UserId) -> Pledger | 
 
 async def taken_back(work: Work, event_id: str) -> None:
     """Withdraw what an event added when its author has redacted it; nobody else's redaction counts."""
-    buy_id = await work.unit.buys.pledged_by_event(event_id)
+    buy_id = await work.unit.buys.pledged_by_event(event_id) or await _ranged_by_event(work, event_id)
     if buy_id is None:
         return
     before = await work.unit.buys.lock(buy_id)
     own = await _own_pledger(work, before, work.cause.sender)
-    tranche = next((tranche for tranche in before.pledged if tranche.id == event_id), None)
-    if own is None or tranche is None or tranche.pledger != own:
+    if own is None:
         return
-    request = Withdraw(own, work.cause.received_at, id=event_id)
-    await record(work, before, group_buy.decide(before, request), own.number)
+    if await _ranged_by_event(work, event_id) and await _set_the_range(work, before, own, event_id):
+        before = await _without_range(work, before, own)
+    tranche = next((tranche for tranche in before.pledged if tranche.id == event_id), None)
+    if tranche is not None and tranche.pledger == own:
+        request = Withdraw(own, work.cause.received_at, id=event_id)
+        await record(work, before, group_buy.decide(before, request), own.number)
+
+
+async def _ranged_by_event(work: Work, event_id: str) -> BuyId | None:
+    """Give the buy in which an event set what its author would take beyond what they want."""
+    lines = [entry for entry in await work.unit.ledger.of_cause(event_id) if entry.fact == _OPTIONS]
+    return BuyId(lines[0].buy_id) if lines and lines[0].buy_id else None
+
+
+async def _set_the_range(work: Work, buy: GroupBuy, own: Pledger, event_id: str) -> bool:
+    """Tell whether it was this event that set a member's range last."""
+    lines = await work.unit.ledger.of_buy(buy.id)
+    mine = [e for e in lines if e.fact == _OPTIONS and (e.group_id, e.number) == (own.group_id, own.number)]
+    return bool(mine) and mine[-1].cause == event_id
+
+
+async def _without_range(work: Work, buy: GroupBuy, own: Pledger) -> GroupBuy:
+    """Take a range back with the message that had set it; the maximum stays, which only protects."""
+    ranged = next((tranche for tranche in buy.tranches_of(own) if tranche.flex), None)
+    if ranged is None:
+        return buy
+    units = sum(tranche.quantity for tranche in buy.tranches_of(own) if tranche.variant == ranged.variant)
+    cause = work.cause
+    request = Set(own, units, 0, ranged.max_price, cause.id, cause.position, cause.received_at, ranged.variant or None)
+    outcome = group_buy.decide(buy, request)
+    return buy if isinstance(outcome, Refusal) else await record(work, buy, outcome, own.number)
 
 
 async def edited(work: Work, event_id: str) -> None:

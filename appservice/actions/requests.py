@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from appservice.actions import orders, products
-from appservice.actions.buys import open_buy, opened_by_now
+from appservice.actions.buys import open_buy, opened_by_now, too_dear
 from appservice.actions.desk import tell_desk
 from appservice.actions.guarding import somebody
 from appservice.actions.pictures import picture_here, shown_here
@@ -245,7 +245,7 @@ async def _change(work: Work, before: GroupBuy, steps: Sequence[Request], actor:
     facts: list[group_buy.Fact] = []
     after = before
     for step in steps:
-        outcome = group_buy.decide(after, step)
+        outcome = await too_dear(work, after, step) or group_buy.decide(after, step)
         if isinstance(outcome, Refusal):
             return outcome
         for fact in outcome:

@@ -14,10 +14,11 @@ from appservice.commands.terms import parse_changes, parse_terms, split_product
 from appservice.domain.duration import HOUR_MS
 from appservice.domain.fulfilment import Absorb, HouseTake, Offer, Request
 from appservice.domain.group import Group
-from appservice.domain.group_buy import Advance, Cancel, Extend, GroupBuy, Improve, Shorten, Status
+from appservice.domain.group_buy import Advance, Cancel, Extend, GroupBuy, Improve, Shorten, Status, Terms
 from appservice.domain.ids import Number
 from appservice.domain.member import Member, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.domain.text import without_ids
 from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.words import buys as say
 
@@ -118,7 +119,7 @@ async def _change(work: Work, call: Call, group: Group, member: Member, words: _
     if isinstance(found, Refusal):
         return found
     buy, words = found
-    terms = parse_changes(words, buy.terms, work.cause.received_at, group.time_zone) if words else usage(_CHANGE)
+    terms = _changes(work, group, buy, words) if words else usage(_CHANGE)
     if isinstance(terms, Refusal):
         return terms
     after = await action.change(work, member, buy.id, Improve(terms, work.cause.received_at))
@@ -127,6 +128,11 @@ async def _change(work: Work, call: Call, group: Group, member: Member, words: _
     product = await work.unit.products.get(buy.product_id)
     await work.owe(answer(work.cause, say.terms_changed(product, after)))
     return None
+
+
+def _changes(work: Work, group: Group, buy: GroupBuy, words: _Words) -> Terms | Refusal:
+    is_planned = buy.status.is_planned
+    return parse_changes(words, buy.terms, work.cause.received_at, group.time_zone, is_planned=is_planned)
 
 
 async def _move(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
@@ -163,7 +169,7 @@ async def _close(work: Work, call: Call, group: Group, member: Member, words: _W
 
 
 async def _cancel(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
-    found = await own_buy(work, call, group, words[1:], (*AHEAD, *CLEARED), "!buy cancel")
+    found = await own_buy(work, call, group, words[1:], (*AHEAD, *CLEARED), "!buy cancel", free_text=True)
     if isinstance(found, Refusal):
         return found
     buy, rest = found
@@ -177,7 +183,7 @@ async def _cancel(work: Work, call: Call, group: Group, member: Member, words: _
 
 async def _advance(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
     step = words[0].lower()
-    found = await own_buy(work, call, group, words[1:], CLEARED, f"!buy {step}")
+    found = await own_buy(work, call, group, words[1:], CLEARED, f"!buy {step}", free_text=True)
     if isinstance(found, Refusal):
         return found
     buy, rest = found
@@ -185,7 +191,7 @@ async def _advance(work: Work, call: Call, group: Group, member: Member, words: 
 
 
 async def _absorb(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
-    found = await own_buy(work, call, group, words[1:], CLEARED, "!buy absorb")
+    found = await own_buy(work, call, group, words[1:], CLEARED, "!buy absorb", free_text=True)
     if isinstance(found, Refusal):
         return found
     buy, rest = found
@@ -234,7 +240,7 @@ def _number(member: Member) -> Number:
 
 
 def _note(words: _Words) -> str:
-    return " ".join(" ".join(words).split())[:_LONGEST_NOTE]
+    return without_ids(" ".join(" ".join(words).split()))[:_LONGEST_NOTE]
 
 
 _WORDS: Mapping[str, _Run] = {

@@ -47,7 +47,8 @@ async def _told(work: Work, group: Group, entries: Sequence[Entry]) -> list[tupl
 
     def words(entry: Entry) -> str:
         detail = {**entry.detail, "buy": entry.buy_id}
-        return say.AUDITED[entry.fact](name(entry.actor), name(entry.number), detail)
+        by = name(entry.actor) if entry.actor is not None or entry.buy_id is None else say.BY_ITSELF
+        return say.AUDITED[entry.fact](by, name(entry.number), detail)
 
     return [(entry.at, words(entry)) for entry in entries]
 

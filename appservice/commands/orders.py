@@ -12,6 +12,7 @@ from appservice.domain.ids import BuyId, OrderId
 from appservice.domain.member import Member, Role
 from appservice.domain.money import parse_amount
 from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.domain.text import without_ids
 from appservice.present.acknowledge import acknowledge, answer
 from appservice.present.words import orders as say
 from appservice.store.unit import fresh_id
@@ -74,9 +75,17 @@ async def _about(
     if isinstance(request, Refusal):
         return request
     refusal = await action.carry_out(work, buy_id, request, member.number)
-    if refusal is None:
-        await work.owe(*acknowledge(work.cause))
-    return refusal
+    if refusal is not None:
+        return refusal
+    await work.owe(*acknowledge(work.cause))
+    after = await work.unit.orders.get(buy)
+    if isinstance(request, Pay) and after is not None:
+        changed = after.order(order_id)
+        if changed is not None and after.due(changed) < 0:
+            await work.owe(
+                answer(work.cause, say.too_much_came(changed, -after.due(changed), request.reference, buy, group))
+            )
+    return None
 
 
 def _request(work: Work, member: Member, buy: GroupBuy, order: Order, words: list[str]) -> Request | Refusal:
@@ -99,7 +108,7 @@ def _request(work: Work, member: Member, buy: GroupBuy, order: Order, words: lis
 
 
 def _note(words: list[str]) -> str:
-    return " ".join(" ".join(words).split())[:_LONGEST_NOTE]
+    return without_ids(" ".join(" ".join(words).split()))[:_LONGEST_NOTE]
 
 
 COMMANDS = (

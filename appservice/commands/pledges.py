@@ -39,7 +39,7 @@ async def pledge_whole(work: Work, buy: GroupBuy, member: Member, text: str) -> 
 
 
 async def _withdraw(work: Work, call: Call) -> Refusal | None:
-    found = await find_buy(work, call, call.words(), "!withdraw", former=True)
+    found = await find_buy(work, call, call.words(), "!withdraw", former=True, own=True)
     if isinstance(found, Refusal):
         return found
     buy, member, words = found
@@ -50,7 +50,7 @@ async def _withdraw(work: Work, call: Call) -> Refusal | None:
 
 
 async def _confirm(work: Work, call: Call) -> Refusal | None:
-    found = await find_buy(work, call, call.words(), "!confirm", former=True)
+    found = await find_buy(work, call, call.words(), "!confirm", former=True, own=True)
     if isinstance(found, Refusal):
         return found
     buy, member, words = found

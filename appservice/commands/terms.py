@@ -76,9 +76,12 @@ def parse_terms(words: Sequence[str], currency: str, received_at: int, time_zone
     return Terms(currency, **fields)
 
 
-def parse_changes(words: Sequence[str], terms: Terms, received_at: int, time_zone: str) -> Terms | Refusal:
-    """Read new terms of a buy: what is not named stays as it is. The deadline is moved by commands of its own."""
-    fields = _read(words, terms.currency, received_at, time_zone, fixed="until")
+def parse_changes(
+    words: Sequence[str], terms: Terms, received_at: int, time_zone: str, *, is_planned: bool = False
+) -> Terms | Refusal:
+    """Read new terms of a buy: what is not named stays as it is. Once it is open, the deadline is moved by commands of
+    its own."""
+    fields = _read(words, terms.currency, received_at, time_zone, fixed=None if is_planned else "until")
     if isinstance(fields, Refusal):
         return fields
     return replace(terms, **fields) if fields else refuse(Reason.BAD_TERMS, why="nothing")

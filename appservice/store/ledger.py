@@ -45,6 +45,11 @@ class Ledger:
         rows = await self._connection.fetch("SELECT * FROM ledger WHERE buy_id = $1 ORDER BY seq", buy_id)
         return [_entry(row) for row in rows]
 
+    async def of_cause(self, cause: str) -> list[Entry]:
+        """Give the lines that one arrival or timer has caused, in order."""
+        rows = await self._connection.fetch("SELECT * FROM ledger WHERE cause = $1 ORDER BY seq", cause)
+        return [_entry(row) for row in rows]
+
     async def newest(self, group_id: str, facts: Collection[str], limit: int) -> list[Entry]:
         """Give the last lines of a group that are of some facts, newest first."""
         names = ", ".join(f"${n}" for n in range(3, 3 + len(facts)))

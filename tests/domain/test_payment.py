@@ -2,6 +2,7 @@
 
 import pytest
 
+from appservice.domain.account import refunds_due
 from appservice.domain.fulfilment import (
     Drop,
     Dropped,
@@ -117,9 +118,19 @@ def test_a_payment_that_was_none_is_reversed_by_an_entry_of_its_own_once() -> No
         assert refused(decide(state, Reverse(again, "r3"))) is Reason.NO_PAYMENT
 
 
-def test_a_refund_is_no_payment_that_could_be_reversed() -> None:
+def test_a_refund_that_was_none_is_reversed_and_is_due_again() -> None:
     state = went_on(collecting(), paid(TOTAL + 5), Refund(O0, 5, "r2"))
-    assert refused(decide(state, Reverse("r2", "r3"))) is Reason.NO_PAYMENT
+    back = went_on(state, Reverse("r2", "r3"))
+    assert refunds_due(state) == () and [amount for _, amount in refunds_due(back)] == [5]
+    assert refused(decide(back, Reverse("r2", "r4"))) is Reason.NO_PAYMENT
+    assert refused(decide(back, Reverse("r3", "r4"))) is Reason.NO_PAYMENT
+
+
+def test_a_person_cannot_undo_a_payment_of_which_part_was_paid_back() -> None:
+    state = went_on(collecting(), paid(TOTAL + 5), Refund(O0, 5, "r2"))
+    [first] = [payment.reference for payment in state.payments if payment.amount > 0]
+    assert refused(decide(state, Reverse(first, "r3", BOSS, "slip"))) is Reason.TOO_MUCH
+    assert went_on(state, Reverse("r2", "r3", BOSS, "slip"), Reverse(first, "r4", BOSS, "slip")).received(O0) == 0
 
 
 def test_reversing_one_of_two_payments_leaves_an_order_paid_that_the_other_pays() -> None:

@@ -120,11 +120,11 @@ def test_a_buy_without_variants_takes_none() -> None:
     assert decide(a_buy(), add(ANA, 1, 1, variant="S")) == Refusal(Reason.NO_VARIANTS, {"given": "S"})
 
 
-def test_setting_one_variant_keeps_the_others_while_range_and_maximum_are_for_the_whole_pledge() -> None:
+def test_setting_one_variant_keeps_the_others_while_the_maximum_is_for_the_whole_pledge() -> None:
     buy = after(a_buy(**SIZES), add(ANA, 2, 1, variant="S"), add(ANA, 3, 2, variant="M"))
     buy = after(buy, put(ANA, 1, 3, flex=2, max_price=7500, variant="M"))
     assert kinds(buy, ANA) == [("S", 2), ("M", 1)]
-    assert shape(buy) == [(ANA, 2, 2, 7500), (ANA, 1, 0, 7500)]
+    assert shape(buy) == [(ANA, 2, 0, 7500), (ANA, 1, 2, 7500)], "what is flexible is of the variant that was named"
     assert kinds(after(buy, put(ANA, 4, 4, variant="S")), ANA) == [("S", 2), ("M", 1), ("S", 2)]
 
 

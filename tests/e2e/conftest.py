@@ -18,7 +18,6 @@ import contextlib
 import datetime
 import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,9 +206,11 @@ def circle(request: pytest.FixtureRequest, person: PersonFactory) -> CircleFacto
     return gather
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The journeys share their homeservers, so that one process runs them all."""
+    item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The journeys share their homeservers, so that one process runs them all; what judges their events comes last."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+    """What judges the events of all journeys comes after them."""
     items.sort(key=lambda item: item.path.name == "test_conformance.py")

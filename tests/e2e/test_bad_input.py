@@ -108,7 +108,7 @@ async def test_a_concierge_who_names_what_is_not_there_is_told_in_the_desk(trial
         f"{buy} 10:x {terms}": "“x” is no amount in EUR.",
         f"{buy} 10:79 until someday": "I could not read the deadline.",
         f"{buy} 10:79 until 2020-01-01": "That deadline has already passed.",
-        "!buy": "Write it like this: !buy open",
+        "!buy": "Write it like this:\n• !buy open",
         "!invite ana": "I need a whole Matrix id, as in @ana:example.org.",
         f"!invite {here.bot}": "That is my own account.",
         '!product add "" 89 https://shop.example': "A name is 1 to 80 visible characters",
@@ -161,7 +161,7 @@ ODD_CONTENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": 1, "key": 2}}),
     (BUY, {"tiers": "all of them"}),
     (PRODUCT, {"name": None}),
-    ("shop.coterie.pledge", {"quantity": "9" * 100}),
+    ("shop.coterie.pledges", {"quantity": "9" * 100}),
     ("org.example.unknown", {"a": [[[{}]]]}),
 )
 

@@ -68,7 +68,7 @@ async def test_a_buy_goes_through_payment_waitlist_and_a_short_delivery_to_its_h
 
     receipt = (await ana.direct_message_from(bot, lambda e: ORDER in e["content"]))["content"]
     assert receipt["body"].split("\n")[1:4] == [
-        "4 (4 S) × €69.00 = €276.00",
+        "4 S × €69.00 = €276.00",
         "your part of the shared cost: €4.00",
         "together €280.00 (20 % tax included: €46.00)",
     ]
@@ -94,7 +94,7 @@ async def test_a_buy_goes_through_payment_waitlist_and_a_short_delivery_to_its_h
         here, ben, f"!buy deliver {buy} S 4, M 4 by hand {receipt[ORDER]['id']} S 4, {second[ORDER]['id']} M 3"
     )
     await by_hand(here, ben, f"!buy handing-out {buy} Saturday at Ben's")
-    await mia.direct_message_from(bot, "can be collected, 3 (3 M). Saturday at Ben's.")
+    await mia.direct_message_from(bot, "can be collected, 3 M. Saturday at Ben's.")
 
     await ben.say(here.desk, f"!export by-member {buy}")
     file = await ben.sees(here.desk, lambda event: event["content"].get("msgtype") == "m.file")

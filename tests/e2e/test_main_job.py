@@ -70,9 +70,9 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
     buy_id = ana.shown(group, card)[BUY]["id"]
     state = await ana.state(group, BUY, buy_id)
     assert state is not None
-    product_key, closes_at = state.pop("product"), state.pop("closes_at")
+    product_key, opens_at, closes_at = state.pop("product"), state.pop("opens_at"), state.pop("closes_at")
     assert product_key == {name: key[name] for name in ("id", "sku", "name", "url")}
-    assert isinstance(closes_at, int)
+    assert isinstance(closes_at, int) and opens_at < closes_at
     assert state == {
         "version": 1,
         "id": buy_id,

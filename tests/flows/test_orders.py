@@ -286,3 +286,54 @@ async def test_orders_are_listed_with_what_is_owed(sold: Journey) -> None:
     assert lines[1] == f"{ana}: 6, €474.00, order {order_of(sold, sold.ana)}, paid"
     assert lines[2].startswith(f"{otto}: 4, €316.00, order {order_of(sold, sold.otto)}, owes €316.00 until ")
     assert lines[3] == f"{mia}: waits for 3"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "!buy cancel zzzzzz none left", "!buy cancel none left", "!buy ordered k3x9ql", "!buy close zzzzzz",
+        "!buy absorb the supplier agrees", "!buy house zzzzzz 1",
+    ],
+)  # fmt: skip
+async def test_words_that_name_no_buy_of_the_group_never_come_to_the_only_one(sold: Journey, words: str) -> None:
+    before = await sold.ledger(), await sold.status()
+    signs, _ = await desk(sold, words)
+    assert signs == ["⚠️"] and (await sold.ledger(), await sold.status()) == before
+
+
+async def test_a_reply_to_the_card_of_a_product_without_a_buy_comes_to_no_other(shop: Journey) -> None:
+    await shop.say(shop.ben, '!product add "Mug" 12 https://shop.example/mug')
+    mug = shop.hs.cards(shop.group, "shop.coterie.product")[-1].event_id
+    before = await shop.ledger()
+    for person, words in ((shop.ana, "!pledge 4"), (shop.ben, "!buy close"), (shop.ben, "!buy cancel sold out")):
+        asked = await shop.say(person, words, reply_to=mug)
+        await shop.settle()
+        assert shop.signs(asked) == ["⚠️"], words
+    assert await shop.ledger() == before and await shop.status() == "open"
+
+
+async def test_a_payment_entered_twice_is_answered_with_how_to_take_it_out(sold: Journey) -> None:
+    await pay(sold, sold.ana, "474")
+    signs, [line] = await desk(sold, f"!order {order_of(sold, sold.ana)} paid 474 cash")
+    assert signs == ["✅"] and "€474.00 more than order" in line
+    undo = line[line.index("!order") :]
+    assert (await desk(sold, undo))[0] == ["✅"]
+    assert await balances(sold) == {"otto": 31600} and (await stands(sold))["ana"] == "paid"
+
+
+async def test_money_for_an_order_that_has_ended_is_told_to_both(sold: Journey) -> None:
+    await sold.service.wait(3 * DAY + HOUR)
+    signs, [line] = await desk(sold, f"!order {order_of(sold, sold.otto)} paid 316 late")
+    assert signs == ["✅"] and "€316.00 more than order" in line
+    assert "which had ended. You owe nothing, and it will be paid back" in sold.told(sold.otto)[-1]
+    assert (await balances(sold))["otto"] == -31600
+
+
+async def test_a_group_is_not_closed_while_orders_are_open(sold: Journey) -> None:
+    asked = await sold.tell(sold.rosa, "!sunset confirm")
+    assert sold.signs(asked) == ["⚠️"] and sold.buy in sold.told(sold.rosa)[-1]
+
+
+async def test_notes_carry_no_matrix_ids(sold: Journey) -> None:
+    await desk(sold, f"!buy cancel {sold.buy} ask {sold.otto.mxid} why")
+    assert sold.otto.mxid not in sold.posted()[-1] and "(an id)" in sold.posted()[-1]

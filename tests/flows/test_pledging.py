@@ -301,3 +301,25 @@ async def test_the_same_product_has_one_open_buy_and_a_new_one_after_it_has_clos
     assert shop.buy != first
     await shop.plus(shop.ana, 1)
     assert await shop.units() == {"ana": 1}
+
+
+async def test_removing_the_message_that_set_a_range_takes_the_range_back_and_no_more(shop: Journey) -> None:
+    await shop.say(shop.ana, "!pledge 2")
+    ranged = await shop.say(shop.ana, "!pledge 2-6 max 85")
+    assert await shop.pledged() == {"ana": [(2, 4, 8500)]}
+    await shop.redact(shop.ana, ranged)
+    assert await shop.pledged() == {"ana": [(2, 0, 8500)]}
+
+
+async def test_removing_what_came_before_a_range_leaves_the_range(shop: Journey) -> None:
+    first = await shop.react(shop.ana, "+2")
+    await shop.say(shop.ana, "!pledge 3-6")
+    await shop.redact(shop.ana, first)
+    assert await shop.pledged() == {"ana": [(1, 3, None)]}
+
+
+async def test_a_range_that_was_set_anew_does_not_end_with_the_older_message(shop: Journey) -> None:
+    older = await shop.say(shop.ana, "!pledge 2-4")
+    await shop.say(shop.ana, "!pledge 3-5")
+    await shop.redact(shop.ana, older)
+    assert await shop.pledged() == {"ana": [(1, 2, None)]}

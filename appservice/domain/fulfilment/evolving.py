@@ -68,6 +68,9 @@ def _booked(state: Fulfilment, payment: Payment) -> Fulfilment:
         return after
     if payment.amount < 0 and payment.reverses is None and not order.status.is_live and after.due(order) >= 0:
         return _with_order(after, replace(order, status=OrderStatus.REFUNDED))
+    if order.status is OrderStatus.REFUNDED and after.due(order) < 0:  # a refund that was none
+        was = OrderStatus.CANCELLED if state.status is Status.CANCELLED else OrderStatus.DROPPED
+        return _with_order(after, replace(order, status=was))
     return _with_order(after, _reopened(after, order))
 
 

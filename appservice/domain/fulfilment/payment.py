@@ -58,11 +58,14 @@ def _reverse(state: Fulfilment, request: Reverse) -> list[Fact] | Refusal:
     known = [
         payment
         for payment in state.payments
-        if payment.reference == request.payment and payment.amount > 0 and request.payment not in reversed_before
+        if payment.reference == request.payment and not payment.reverses and request.payment not in reversed_before
     ]
     if not known:
         return refuse(Reason.NO_PAYMENT, reference=request.payment)
     opposite = Payment(request.reference, known[0].order_id, -known[0].amount, known[0].reference)
+    received = state.received(opposite.order_id)
+    if request.by is not None and received + opposite.amount < 0:  # what was paid back has to be undone before it
+        return refuse(Reason.TOO_MUCH, most=received, currency=state.terms.currency)
     return _check_entry(state, request) or [PaymentReversed(opposite, request.by, request.note)]
 
 

@@ -27,7 +27,6 @@ from appservice.domain.group_buy.fact import (
 from appservice.domain.group_buy.state import GroupBuy, Pledged
 from appservice.domain.group_buy.status import Status
 from appservice.domain.group_buy.terms import Terms
-from appservice.domain.pledger import Pledger
 
 
 def evolve(buy: GroupBuy, fact: Fact) -> GroupBuy:
@@ -68,23 +67,42 @@ def _pledged(pledged: Sequence[Pledged], fact: Pledging) -> tuple[Pledged, ...]:
         case TrancheAdded(tranche):
             return tuple(sorted((*pledged, tranche), key=lambda t: (t.position, t.id)))
         case UnitsWithdrawn(id, _, units):
-            shrunk = (replace(t, quantity=t.quantity - units) if t.id == id else t for t in pledged)
-            return tuple(t for t in shrunk if t.quantity > 0)
-        case OptionsChanged(pledger, flex, max_price):
-            return tuple(_with_options(pledged, pledger, flex, max_price))
+            return tuple(_without(pledged, id, units))
+        case OptionsChanged():
+            return tuple(_with_options(pledged, fact))
         case Confirmed(pledger):
             return tuple(replace(t, suspended=False) if t.pledger == pledger else t for t in pledged)
         case _:
             assert_never(fact)
 
 
-def _with_options(pledged: Sequence[Pledged], pledger: Pledger, flex: int, max_price: int | None) -> Iterator[Pledged]:
+def _with_options(pledged: Sequence[Pledged], fact: OptionsChanged) -> Iterator[Pledged]:
+    flex = fact.flex
     for tranche in pledged:
-        if tranche.pledger != pledger:
+        if tranche.pledger != fact.pledger:
             yield tranche
-        else:
-            yield replace(tranche, flex=flex, max_price=max_price)
+        elif tranche.variant == fact.variant:
+            yield replace(tranche, flex=flex, max_price=fact.max_price)
             flex = 0
+        else:
+            yield replace(tranche, flex=0, max_price=fact.max_price)
+
+
+def _without(pledged: Sequence[Pledged], id: str, units: int) -> Iterator[Pledged]:
+    """Take units off a tranche. What is flexible of one that ends passes on to the oldest of the same variant that its
+    owner still has."""
+    gone = next((t for t in pledged if t.id == id and t.quantity <= units), None)
+    flex = gone.flex if gone is not None else 0
+    for tranche in pledged:
+        if gone is not None and tranche.id == id:
+            continue
+        if tranche.id == id:
+            yield replace(tranche, quantity=tranche.quantity - units)
+        elif gone is not None and flex and (tranche.pledger, tranche.variant) == (gone.pledger, gone.variant):
+            yield replace(tranche, flex=flex)
+            flex = 0
+        else:
+            yield tranche
 
 
 def _until(buy: GroupBuy, deadline_at: int) -> GroupBuy:

@@ -25,11 +25,12 @@ class UnitsWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class OptionsChanged:
-    """The member's maximum on every tranche, the flexible units on the oldest."""
+    """The member's maximum on every tranche, the flexible units on the oldest of the variant."""
 
     pledger: Pledger
     flex: int
     max_price: int | None
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

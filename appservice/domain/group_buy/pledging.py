@@ -69,7 +69,7 @@ def _set(buy: GroupBuy, mine: Sequence[Pledged], request: Set) -> list[Fact] | R
     if request.quantity > have:
         more = Pledged(request.id, request.pledger, request.quantity - have, request.position, variant=variant)
         facts.append(TrancheAdded(more))
-    return [*facts, OptionsChanged(request.pledger, request.flex, request.max_price)]
+    return [*facts, OptionsChanged(request.pledger, request.flex, request.max_price, variant)]
 
 
 def _variant(buy: GroupBuy, mine: Sequence[Pledged], label: str | None) -> str | Refusal:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from appservice.domain.clearing import Tier
 from appservice.domain.money import LARGEST_AMOUNT, WHOLE, Tax
 from appservice.domain.refusal import Reason, Refusal, refuse
-from appservice.domain.text import clean_name, fold
+from appservice.domain.text import clean_name, fold, without_ids
 
 MOST_UNITS = 9_999
 """What one pledge may ask for; more is a slip of the finger."""
@@ -59,8 +59,8 @@ class Terms:
         # Flexible units may all be given, so they count: nobody gets more than the most.
         if self.most is not None and firm + flexible > self.most:
             return refuse(Reason.ABOVE_MOST, most=self.most, units=firm + flexible)
-        if firm % self.step:
-            return refuse(Reason.OFF_STEP, step=self.step, units=firm)
+        if firm % self.step or flexible % self.step:
+            return refuse(Reason.OFF_STEP, step=self.step, units=firm if firm % self.step else firm + flexible)
         return None
 
 
@@ -112,7 +112,12 @@ def _check_variants(variants: Sequence[str]) -> Refusal | None:
     if len(variants) > MOST_VARIANTS:
         return refuse(Reason.BAD_VARIANTS, why="count", most=MOST_VARIANTS)
     for variant in variants:
-        if clean_name(variant) != variant or len(variant) > LONGEST_VARIANT or not fold(variant):
+        if (
+            clean_name(variant) != variant
+            or without_ids(variant) != variant
+            or len(variant) > LONGEST_VARIANT
+            or not fold(variant)
+        ):
             return refuse(Reason.BAD_VARIANTS, why="label", most=LONGEST_VARIANT)
     if len({fold(variant) for variant in variants}) < len(variants):
         return refuse(Reason.BAD_VARIANTS, why="twice", most=MOST_VARIANTS)

@@ -144,23 +144,25 @@ def _restored(who: str, whom: str, detail: Detail) -> str:
     return f"{who} changed {_what(str(detail.get('what')))}{desk}; put back"
 
 
+BY_ITSELF = "by itself"
+"""Who did what nobody had to ask for: a deadline, a timer, a report of Stripe's."""
 _BUYS = {
     "drafted": "{who} drew up group buy {buy}",
     "scheduled": "group buy {buy} was scheduled",
-    "opened": "group buy {buy} opened",
+    "opened": "group buy {buy} opened ({who})",
     "improved": "{who} changed the terms of {buy}",
     "extended": "{who} moved the closing of {buy} later",
     "shortened": "{who} moved the closing of {buy} earlier",
     "grace": "{buy} stays open longer, since the service was away",
-    "closing": "{buy} closed to pledges",
+    "closing": "{buy} closed to pledges ({who})",
     "succeeded": "{buy} came to {total} units",
     "failed": "{buy} did not reach its minimum",
-    "advanced": "{buy} is {status}. {note}",
+    "advanced": "{buy} is {status} ({who}). {note}",
     "cancelled": "{who} cancelled {buy}: {reason}",
-    "payment": "a payment for {whom} was recorded in {buy}. {note}",
-    "payment_reversed": "a payment for {whom} was taken out of the books of {buy}. {note}",
-    "refund": "{whom} was paid back in {buy}. {note}",
-    "dropped": "{whom}'s order in {buy} ended unpaid",
+    "payment": "a payment of {whom} was recorded in {buy} ({who}). {note}",
+    "payment_reversed": "a payment of {whom} was taken out of the books of {buy} ({who}). {note}",
+    "refund": "{whom} was paid back in {buy} ({who}). {note}",
+    "dropped": "{whom}'s order in {buy} ended unpaid ({who})",
     "absorbed": "{who} goes on with {buy} without {units} units. {note}",
     "house_took": "{who} took units of {buy} for the house",
     "delivered": "{who} entered what arrived of {buy}",

@@ -31,17 +31,31 @@ def money_undone(buy: GroupBuy, product: Product, group: Group, *, order: Order,
     return f"{sentence} If you have paid, tell your concierge."
 
 
-def dropped(buy: GroupBuy, product: Product, group: Group, *, order: Order, received: int) -> str:
-    back = f" The {_money(received, buy, group)} that came for it will be paid back." if received else ""
+def too_much_came(order: Order, surplus: int, reference: str, buy: GroupBuy, group: Group) -> str:
     return (
-        f"{product.name}: your order {order.id} was not paid in time and has ended, so you owe nothing.{back} "
-        "Your units are offered to those who wait."
+        f"That is {_money(surplus, buy, group)} more than order {order.id} comes to, and to be paid back. If it was "
+        f"entered twice: !order {order.id} undo {reference} entered twice"
     )
 
 
-def order_cancelled(buy: GroupBuy, product: Product, group: Group, *, order: Order, received: int) -> str:
+def came_too_late(buy: GroupBuy, product: Product, group: Group, *, order: Order, amount: int) -> str:
+    return (
+        f"{product.name}: {_money(amount, buy, group)} came for your order {order.id}, which had ended. You owe "
+        "nothing, and it will be paid back to you."
+    )
+
+
+def dropped(buy: GroupBuy, product: Product, group: Group, *, order: Order, received: int, to_house: bool) -> str:
+    back = f" The {_money(received, buy, group)} that came for it will be paid back." if received else ""
+    return f"{product.name}: your order {order.id} was not paid in time and has ended, so you owe nothing.{back}" + (
+        "" if to_house else " Your units are offered to those who wait."
+    )
+
+
+def order_cancelled(buy: GroupBuy, product: Product, group: Group, *, order: Order, received: int, reason: str) -> str:
     back = f" The {_money(received, buy, group)} that you paid will be paid back." if received else ""
-    return f"{product.name}: the group buy was cancelled. Your order {order.id} has ended and you owe nothing.{back}"
+    head = f"{product.name}: the group buy was cancelled. {reason.rstrip('.')}."
+    return f"{head} Your order {order.id} has ended and you owe nothing.{back}"
 
 
 def arrived(buy: GroupBuy, product: Product, group: Group, *, order: Order, due: int) -> str:
@@ -140,7 +154,9 @@ def one_order(order: Order, name: str, buy: GroupBuy, group: Group, state: Fulfi
 def _row(order: Order, name: str, buy: GroupBuy, group: Group, state: Fulfilment) -> str:
     due = state.due(order)
     stands = {
-        OrderStatus.OWED: f"owes {_money(due, buy, group)} until {moment(order.pay_by, group)}",
+        OrderStatus.OWED: f"owes {_money(due, buy, group)} until {moment(order.pay_by, group)}"
+        if due > 0
+        else "overpaid",
         OrderStatus.PAID: "paid",
         OrderStatus.DROPPED: "ended, not paid in time",
         OrderStatus.CANCELLED: "cancelled",

@@ -28,6 +28,7 @@ STATEMENTS = (
         PRIMARY KEY (buy_id, group_id)
     )""",
     "CREATE INDEX shown_in_group ON shown_in (group_id)",
+    "CREATE INDEX ledger_cause ON ledger (cause)",
     # The message with the result of a buy, in the room of the card: its lines are kept up to date.
     "ALTER TABLE card ADD COLUMN result_id TEXT",
     # Made anew, as a member may have several orders of one buy. `ordered` and `arrived` are JSON of units by variant.
