@@ -131,16 +131,23 @@ async def edit_cards(work: Work, buy: GroupBuy) -> None:
     product = await work.unit.products.get(buy.product_id)
     now = work.unit.now
     praise = await work.unit.recommendations.praise(product.id)
+    state = await work.unit.orders.get(buy) if buy.status.is_cleared else None
+    house = state.house_units() if state else ()
     rooms = {room_id: group for group, room_id in await showings(work, buy)}
+    is_repriced = False
     for card in await work.unit.buys.cards(buy.id):
         group = rooms.get(card.room_id)
         if card.event_id is None or group is None:
             continue
-        content = card_content(buy, product, group, now, praise)
+        content = card_content(buy, product, group, now, praise, house)
         shown = json.dumps(content)
         if card.shown != shown:
+            before = json.loads(card.shown).get(wire_buy.TYPE, {})
+            is_repriced |= before.get("unit_price") != content[wire_buy.TYPE].get("unit_price")
             await work.owe(SendEvent(card.room_id, message.TYPE, edited(card.event_id, content)))
             await work.unit.buys.set_card_shown(buy.id, card.room_id, shown, now)
+    if is_repriced and buy.status.is_live:  # withdrawing can take a tier away again
+        await publish(work, buy)
     changes_at = time_left_changes_at(buy.terms.deadline_at, now)
     if buy.status.is_live and changes_at is not None:
         await work.unit.timers.set_earlier("card", buy.id, changes_at)

@@ -57,19 +57,8 @@ async def record(work: Work, before: GroupBuy, outcome: Sequence[Fact] | Refusal
         for entry in booking.of_pledging(work, after, fact, actor):
             await work.unit.ledger.append(entry)
         await _follow(work, after, fact)
-    if (
-        after.status.is_live
-        and _price(before) != _price(after)
-        and not any(isinstance(f, TierReached) for f in outcome)
-    ):
-        await publish(work, after)  # withdrawing can take a tier away again
     await refresh_soon(work, after)
     return after
-
-
-def _price(buy: GroupBuy) -> int | None:
-    clearing = buy.clearing() if buy.status.is_live else None
-    return clearing.unit_price if clearing else None
 
 
 async def _follow(work: Work, buy: GroupBuy, fact: Fact) -> None:
@@ -99,14 +88,14 @@ async def _follow(work: Work, buy: GroupBuy, fact: Fact) -> None:
             state = fulfilment.begin(buy, fact)
             await work.unit.orders.save(None, state, work.unit.now)
             await schedule(work, state)
-            await _end(work, buy)
             await send_receipts(work, buy, fact, state)
+            await _end(work, buy)
         case Failed():
-            await _end(work, buy)
             await _tell_failed(work, buy)
-        case Cancelled(reason):
             await _end(work, buy)
+        case Cancelled(reason):
             await _tell_cancelled(work, buy, reason)
+            await _end(work, buy)
         case _:
             assert_never(fact)
 

@@ -10,6 +10,7 @@ from babel.numbers import format_currency
 from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.group import Group
 from appservice.domain.money import to_decimal
+from appservice.domain.order import Units, count
 
 
 def money(minor: int, currency: str, locale: str) -> str:
@@ -54,3 +55,11 @@ def bar(done: int, goal: int, width: int = 12) -> str:
     """Give a progress bar of block characters."""
     filled = width if goal <= 0 else max(0, min(width, done * width // goal))
     return "▓" * filled + "░" * (width - filled)
+
+
+def by_variant(units: Units) -> str:
+    """Give units as `3`, or where there are variants as `3 M` or `3 (2 S, 1 M)`."""
+    named = [f"{n} {variant}" for variant, n in units if variant]
+    if len(named) == 1:
+        return named[0]
+    return f"{count(units)} ({', '.join(named)})" if named else str(count(units))

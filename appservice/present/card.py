@@ -7,9 +7,10 @@ from appservice.domain.effect import SendEvent
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Status
 from appservice.domain.ids import RoomId
+from appservice.domain.order import Units
 from appservice.domain.product import Picture, Product
 from appservice.domain.recommendation import NO_PRAISE, Praise
-from appservice.present.amounts import bar, moment, money, percent, time_left
+from appservice.present.amounts import bar, by_variant, moment, money, percent, time_left
 from appservice.present.text import Text, esc, notice
 from appservice.present.words.recommendations import praise_line
 from appservice.wire import group_buy as wire_buy
@@ -48,21 +49,23 @@ def picture_event(room_id: RoomId, picture: Picture, name: str) -> SendEvent:
     return SendEvent(room_id, message.TYPE, content)
 
 
-def card_content(buy: GroupBuy, product: Product, group: Group, now: int, praise: Praise = NO_PRAISE) -> dict[str, Any]:
-    """Give the content of the buy's card as of now. No member's name is on it."""
+def card_content(
+    buy: GroupBuy, product: Product, group: Group, now: int, praise: Praise = NO_PRAISE, house: Units = ()
+) -> dict[str, Any]:
+    """Give the content of the buy's card as of now, with what the house has taken. No member's name is on it."""
     clearing = buy.clearing()
     key = {wire_buy.TYPE: wire_buy.format_card(buy, product, clearing)}
-    return notice(_card_text(buy, product, group, clearing, now, praise), key)
+    return notice(_card_text(buy, product, group, clearing, now, praise, house), key)
 
 
 def _card_text(
-    buy: GroupBuy, product: Product, group: Group, clearing: Clearing | None, now: int, praise: Praise
+    buy: GroupBuy, product: Product, group: Group, clearing: Clearing | None, now: int, praise: Praise, house: Units
 ) -> Text:
     title = f"Group buy: {product.name}"
     price = _price_line(buy, group, clearing)
     progress = _progress(buy, group, clearing)
     terms = [_tiers_line(buy, group), *_conditions(buy), *_costs(buy, group), *praise_line(praise)]
-    ending = _ending(buy, group, now)
+    ending = _ending(buy, group, now) + (f". The house takes {by_variant(house)}" if house else "")
     how = [_how_to_join(buy, group)] if buy.status is Status.OPEN else []
     lines = [title, price, *progress, *terms, ending, *how, product.link]
     html = [f"<strong>{esc(title)}</strong>", f"<strong>{esc(price)}</strong>"]

@@ -15,9 +15,8 @@ from appservice.domain.group_buy import GroupBuy, Order, Pledger, Succeeded, uni
 from appservice.domain.ids import RoomId, UserId
 from appservice.domain.member import Member
 from appservice.domain.money import to_decimal
-from appservice.domain.order import Units, count
 from appservice.domain.product import Product
-from appservice.present.amounts import moment, money, percent
+from appservice.present.amounts import by_variant, moment, money, percent
 from appservice.present.card import missing, next_tier
 from appservice.present.text import Text, esc, notice, ringing
 from appservice.wire import group_buy as wire_buy
@@ -129,14 +128,6 @@ def bill(buy: GroupBuy, group: Group, order: Order) -> list[str]:
     if order.tax and tax and tax.inclusive:
         lines[-1] += f", of which {amount(order.tax)} is {rate} tax"
     return lines
-
-
-def by_variant(units: Units) -> str:
-    """Give units as `3`, or where there are variants as `3 M` or `3 (2 S, 1 M)`."""
-    named = [f"{n} {variant}" for variant, n in units if variant]
-    if len(named) == 1:
-        return named[0]
-    return f"{count(units)} ({', '.join(named)})" if named else str(count(units))
 
 
 def not_included(user_id: UserId, buy: GroupBuy, product: Product, clearing: Clearing | None, pledger: Pledger) -> Tell:

@@ -101,7 +101,7 @@ async def test_a_concierge_who_names_what_is_not_there_is_told_in_the_desk(trial
     here, ben = trial.here, trial.ben
     buy, terms = f'!buy open "{trial.product}"', f"until {in_days(5)} 18:00"
     for said, line in {
-        "!buy close zzzzzz": "There is no open group buy that this could be for.",
+        "!buy close zzzzzz": "“zzzzzz” is no group buy of this group.",
         f"!buy open cashmere 10:79 {terms}": "There is no product “cashmere” in this group.",
         f"{buy} 10:79 25:90 {terms}": "The price must fall from tier to tier; the one at 25 does not.",
         f"{buy} 10:79 5:60 {terms}": "Tiers go up: after 10 comes a larger minimum than 5.",

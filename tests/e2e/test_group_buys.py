@@ -70,7 +70,7 @@ async def test_a_buy_goes_through_payment_waitlist_and_a_short_delivery_to_its_h
     assert receipt["body"].split("\n")[1:4] == [
         "4 S × €69.00 = €276.00",
         "your part of the shared cost: €4.00",
-        "together €280.00 (20 % tax included: €46.00)",
+        "together €280.00, of which €46.00 is 20 % tax",
     ]
     await otto.direct_message_from(bot, lambda e: ORDER in e["content"])  # though he has left
     await mia.direct_message_from(bot, "there was no place left")

@@ -148,6 +148,7 @@ async def test_a_buy_of_a_whole_group_makes_few_new_messages(circle: CircleFacto
     await asyncio.gather(*(dither(member) for member in members))
     await here.owner.say(here.desk, "!buy close")
     await asyncio.gather(*(one.direct_message_from(here.bot, "5 × €69.00 = €345.00") for one in members))
+    await ben.sees(here.group, "closed with 30")
     posted = [event["content"]["body"].split("\n")[0] for event in ben.new_messages(here.group, here.bot)[before:]]
     assert [" ".join(line.split()[:5]) for line in posted] == [
         "Group buy: Merino throw",

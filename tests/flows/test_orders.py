@@ -170,7 +170,7 @@ async def test_an_offer_that_nobody_answers_or_wants_leaves_the_buy_at_risk_and_
     await sold.tell(sold.mia, "!take")
     await sold.settle()
     signs, _ = await desk(sold, f"!buy house {sold.buy} 1")
-    assert signs == ["✅"]
+    assert signs == ["✅"] and "The house takes 1" in sold.card_text
     assert await desk(sold, f"!buy ordered {sold.buy} by e-mail") == (["✅"], [])
     assert await sold.status() == "ordered" and "Ordered" in sold.card_text
     assert await balances(sold) == {"mia": 23700, None: 7900}

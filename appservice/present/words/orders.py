@@ -7,8 +7,7 @@ from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Order, OrderStatus, Pledger
 from appservice.domain.order import count
 from appservice.domain.product import Product
-from appservice.present.amounts import moment, money
-from appservice.present.news import by_variant
+from appservice.present.amounts import by_variant, moment, money
 from appservice.present.text import Text, esc
 
 Sentence = Callable[..., str]
