@@ -26,7 +26,8 @@ def parse_message(content: Mapping[str, Any]) -> Message | None:
     if not isinstance(body, str) or msgtype not in ("m.text", "m.emote"):
         return None
     reply_to = text_at(content, "m.relates_to", "m.in_reply_to", "event_id")
-    if at(content, "m.relates_to", "rel_type") == "m.thread" and at(content, "m.relates_to", "is_falling_back") is True:
+    falls_back = reply_to is None or at(content, "m.relates_to", "is_falling_back") is True
+    if at(content, "m.relates_to", "rel_type") == "m.thread" and falls_back:
         reply_to = text_at(content, "m.relates_to", "event_id")  # in a thread without a reply: its root is meant
     edits = None
     if at(content, "m.relates_to", "rel_type") == "m.replace":
