@@ -81,9 +81,12 @@ async def opened_by_now(work: Work, buy: GroupBuy) -> GroupBuy:
 async def change(work: Work, member: Member, buy_id: BuyId, request: Change) -> GroupBuy | Refusal:
     """Improve the terms of a buy, or move its deadline."""
     before = await opened_by_now(work, await work.unit.buys.lock(buy_id))
-    outcome = await too_dear(work, before, request) or group_buy.decide(before, request)
+    outcome = group_buy.decide(before, request)
     if isinstance(outcome, Refusal):
         return outcome
+    dear = await too_dear(work, before, request)
+    if dear is not None:
+        return dear
     after = await record(work, before, outcome, member.number)
     await work.owe(*acknowledge(work.cause))
     return after

@@ -245,9 +245,12 @@ async def _change(work: Work, before: GroupBuy, steps: Sequence[Request], actor:
     facts: list[group_buy.Fact] = []
     after = before
     for step in steps:
-        outcome = await too_dear(work, after, step) or group_buy.decide(after, step)
+        outcome = group_buy.decide(after, step)
         if isinstance(outcome, Refusal):
             return outcome
+        dear = await too_dear(work, after, step)
+        if dear is not None:
+            return dear
         for fact in outcome:
             after = group_buy.evolve(after, fact)
         facts += outcome

@@ -32,13 +32,13 @@ class Orders:
         return BuyId(buy_id) if buy_id else None
 
     async def unsettled_of(self, group_id: str) -> BuyId | None:
-        """Give a buy of a group, or one shared with it, whose orders are not all paid, handed out or paid back yet."""
+        """Give a buy of a group whose orders are not handed out yet, or of which somebody has money to come back."""
         buy_id = await self._connection.fetchval(
-            "SELECT b.id FROM group_buy b WHERE (b.group_id = $1 OR b.id IN (SELECT buy_id FROM shown_in"
-            " WHERE group_id = $1)) AND b.unit_minor IS NOT NULL AND (b.status NOT IN ('done', 'cancelled')"
-            " OR EXISTS (SELECT 1 FROM purchase_order o WHERE o.buy_id = b.id AND o.status IN ('dropped', 'cancelled')"
-            " AND (SELECT COALESCE(SUM(p.amount_minor), 0) FROM payment p WHERE p.buy_id = b.id"
-            " AND p.order_id = o.id) > 0)) ORDER BY b.opened_at LIMIT 1",
+            "SELECT b.id FROM group_buy b WHERE b.group_id = $1 AND b.unit_minor IS NOT NULL"
+            " AND (b.status NOT IN ('done', 'cancelled') OR EXISTS (SELECT 1 FROM purchase_order o"
+            " WHERE o.buy_id = b.id AND o.status IN ('dropped', 'cancelled') AND (SELECT"
+            " COALESCE(SUM(p.amount_minor), 0) FROM payment p WHERE p.buy_id = b.id AND p.order_id = o.id) > 0))"
+            " ORDER BY b.opened_at LIMIT 1",
             group_id,
         )
         return BuyId(buy_id) if buy_id else None

@@ -206,11 +206,6 @@ def circle(request: pytest.FixtureRequest, person: PersonFactory) -> CircleFacto
     return gather
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """The journeys share their homeservers, so that one process runs them all."""
-    item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What judges the events of all journeys comes after them."""
     items.sort(key=lambda item: item.path.name == "test_conformance.py")

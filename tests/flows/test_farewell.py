@@ -99,7 +99,7 @@ async def test_a_group_with_an_open_buy_is_not_closed(shop: Journey) -> None:
     asked = await sunset(shop)
     assert shop.signs(asked) == ["⚠️"] and await status(shop) == "open" and shop.posted() == before
     assert shop.told(shop.rosa)[-1] == (
-        f"A group buy ({shop.buy}) is still to end. End it with !buy close or !buy cancel, then send the same again."
+        f"A group buy ({shop.buy}) is still to end. Take it to !buy done, or !buy cancel it, then send the same again."
     )
 
 

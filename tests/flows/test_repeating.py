@@ -107,7 +107,7 @@ async def test_a_failed_buy_and_a_cancelled_one_can_be_repeated(shop: Journey) -
         ("!buy repeat {buy}", "Write it like this: !buy repeat"),
         ("!buy repeat {buy} until whenever", "I could not read the deadline."),
         ("!buy repeat {buy} until 2026-11-23 12:00", "That deadline has already passed."),
-        ("!buy repeat zzzzzz until friday 18:00", "Write it like this: !buy repeat"),
+        ("!buy repeat zzzzzz until friday 18:00", "“zzzzzz” is no group buy of this group."),
     ],
 )
 async def test_what_cannot_be_repeated_opens_nothing_and_tells_nobody(shop: Journey, typed: str, why: str) -> None:

@@ -1,0 +1,20 @@
+"""How the tests are spread over processes: `make test` runs several of them beside each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One process runs all journeys, which share their homeservers and whose events are judged together at the end;
+    the others take one test after another. (Marks cannot say so: xdist_group does nothing with this pytest.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Spread(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid
+
+    return Spread(config, log)
