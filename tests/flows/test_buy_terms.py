@@ -138,7 +138,7 @@ async def test_a_buy_that_is_called_off_owes_nobody_anything(shop: Journey, hs: 
     assert "Cancelled" in shop.card_text and shop.room.pinned == []
     late = await shop.plus(shop.otto, 1)
     assert shop.signs(late) == ["⚠️"]
-    await shop.service.wait(30 * DAY)
+    await shop.service.wait(7 * DAY)
     assert shop.posted()[messages + 1 :] == []
 
 

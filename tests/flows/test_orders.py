@@ -216,7 +216,7 @@ async def test_steps_go_forward_only_and_one_by_one(sold: Journey) -> None:
 async def test_nothing_arrives_by_itself(sold: Journey) -> None:
     for person, amount in ((sold.ana, "474"), (sold.otto, "316")):
         await pay(sold, person, amount)
-    await sold.service.wait(60 * DAY)
+    await sold.service.wait(10 * DAY)
     assert await sold.status() == "collecting" and await stands(sold) == {"ana": "paid", "otto": "paid"}
 
 

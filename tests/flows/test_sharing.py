@@ -259,8 +259,7 @@ async def test_a_group_with_a_shared_buy_is_not_closed_before_that_has_ended(
     asked = await shop.tell(shop.rosa, f"!sunset {second.id} confirm")
     assert shop.signs(asked) == ["⚠️"]
     assert shop.told(shop.rosa)[-1] == (
-        f"A group buy ({shop.buy}) is still to end. It is another group's, shared with this one: wait, then send the "
-        "same again."
+        f"A group buy ({shop.buy}) is still to end. It is another group's, shared here: wait, then send the same again."
     )
     await shop.close()
     asked = await shop.tell(shop.rosa, f"!sunset {second.id} confirm")

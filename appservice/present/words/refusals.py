@@ -138,7 +138,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     ),
     Reason.BUYS_OPEN: lambda d: (
         f"A group buy ({d['buy']}) is still to end. "
-        + ("Take it to !buy done, or !buy cancel it" if d["own"] else "It is another group's, shared with this one: wait")
+        + ("Take it to !buy done, or !buy cancel it" if d["own"] else "It is another group's, shared here: wait")
         + ", then send the same again."
     ),
     Reason.NOT_CLOSING: lambda d: "The group is not being closed.",
