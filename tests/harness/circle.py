@@ -53,10 +53,18 @@ class Circle:
         return self.service.errors()[self._errors_before :]
 
     async def welcome(self, *members: Person) -> None:
-        """Invite members, and return when all have joined as far as everybody's client knows."""
+        """Invite members, and return when all have joined as far as everybody's client knows.
+
+        People of another server come last: who joins in the same moment as a server's first member may stay unknown
+        to that server until the next event of the room.
+        """
+        own, remote = [], []
         for member in members:
-            await self._let_in(member, f"!invite {member.user_id}")
-        await self._all_see(*members)
+            (own if same_server(member.user_id, self.bot) else remote).append(member)
+        for some in (own, remote):
+            for member in some:
+                await self._let_in(member, f"!invite {member.user_id}")
+            await self._all_see(*some)
 
     async def appoint(self, *concierges: Person) -> None:
         """Make people concierges, and return when they are in the group and in the desk."""
@@ -100,6 +108,11 @@ class Circle:
             *(viewer.sees_join(self.group, one.user_id) for viewer in viewers for one in newcomers),
             *(self.welcome_of(one) for one in newcomers),
         )
+
+
+def same_server(one: str, other: str) -> bool:
+    """Whether two Matrix ids belong to the same server."""
+    return one.partition(":")[2] == other.partition(":")[2]
 
 
 CircleFactory = Callable[..., Awaitable[Circle]]
