@@ -53,8 +53,8 @@ requirements: $(STAMP) ## Recompile the pins from pyproject.toml (UPGRADE=1: new
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
 	$(COMPILE) --group dev --output-file requirements-dev.txt
 	$(COMPILE) --group build --constraint requirements-dev.txt --output-file requirements.txt
-	@if grep -nE '://|^-|python-olm' requirements.txt requirements-dev.txt; then \
-		echo 'A host, an option or python-olm got into the pins: see above.' >&2; exit 1; fi
+	@if grep -nE '://|^-' requirements.txt requirements-dev.txt || grep -n python-olm requirements.txt; then \
+		echo 'A host or an option got into the pins, or python-olm into those of the service: see above.' >&2; exit 1; fi
 
 .PHONY: wheels
 wheels: $(STAMP) ## Check that every pin has a wheel for Python 3.11 to 3.14
