@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from appservice import routes
-from appservice.actions import catching_up, door, outages
+from appservice.actions import catching_up, door, keyless, outages
 from appservice.actions.work import Work
 from appservice.clock import Clock, SystemClock
 from appservice.config import Config
@@ -21,16 +21,17 @@ from appservice.domain.cause import Cause
 from appservice.domain.code import code_text
 from appservice.domain.group import GroupStatus
 from appservice.domain.ids import RoomId, UserId
+from appservice.matrix.crypto.crypto import Crypto
 from appservice.matrix.homeserver import Homeserver, HomeserverError
 from appservice.matrix.intake import Intake
 from appservice.matrix.sender import Sender
 from appservice.payment.session import NotGiven
 from appservice.store import db
 from appservice.store.inbox import NewArrival
-from appservice.store.settings import OWN_ROOM
+from appservice.store.settings import OWN_ROOM, RECOVERY_KEY
 from appservice.store.unit import Store, Unit, fresh_id
 from appservice.web.antispam import Antispam
-from appservice.wire import started
+from appservice.wire import membership, started
 from appservice.wire.event import Event
 from appservice.workers.inbox import inbox_lanes
 from appservice.workers.outbox import outbox_lanes
@@ -68,11 +69,13 @@ async def running(config: Config, clock: Clock, stop: asyncio.Event) -> AsyncIte
         bot = UserId(config.bot_mxid)
         homeserver = Homeserver(session, config.homeserver.address, config.appservice.as_token, bot)
         account = await stack.enter_async_context(_account(config))
-        crew = _crew(config, clock, store, homeserver, account)
+        crew = Crew()
+        crypto = Crypto(database, store, clock, homeserver, config.appservice.as_token, crew.ring_all)
+        _man(crew, config, clock, store, homeserver, account, crypto)
         async with store.look() as unit:
             heard_at = await unit.inbox.heard_at()
         await stack.enter_async_context(_listening(config, store, homeserver, crew, account))
-        work = _work(config, store, homeserver, crew, stop, heard_at)
+        work = _work(config, store, homeserver, crew, stop, heard_at, crypto)
         await stack.enter_async_context(run_together(work, crew))
         yield
 
@@ -89,8 +92,11 @@ async def _account(config: Config) -> AsyncIterator["StripeCheckout | None"]:
         yield account
 
 
-def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver, account: "StripeCheckout | None") -> Crew:
-    """Give the workers, each ringing those for whom it may have made work."""
+def _man(
+    crew: Crew, config: Config, clock: Clock, store: Store, homeserver: Homeserver, account: "StripeCheckout | None",
+    crypto: Crypto,
+) -> None:  # fmt: skip
+    """Give the crew its workers, each ringing those for whom it may have made work."""
 
     async def direct_room_of(user_id: str) -> RoomId | None:
         async with store.look() as unit:
@@ -104,13 +110,19 @@ def _crew(config: Config, clock: Clock, store: Store, homeserver: Homeserver, ac
     def code_of(code_id: str) -> str:
         return code_text(config.appservice.as_token, code_id)
 
-    sender = Sender(homeserver, direct_room_of, known_rooms, code_of, _ending(account), _wanted(config, store))
-    crew = Crew()
-    crew.inbox = inbox_lanes(store, clock, lambda unit, arrival: routes.handle(unit, config, arrival), crew.ring_all)
+    wanted = _wanted(config, store)
+    sender = Sender(homeserver, direct_room_of, known_rooms, code_of, _ending(account), wanted, crypto)
+    crew.traffic = crypto.traffic
+    crew.inbox = inbox_lanes(
+        store,
+        clock,
+        lambda unit, arrival: routes.handle(unit, config, arrival),
+        crew.ring_all,
+        opened=lambda unit, arrival: routes.opened(unit, crypto.passphrase, arrival),
+    )
     crew.outbox = outbox_lanes(store, clock, sender.perform, crew.ring_all, doors=False)
     crew.doors = outbox_lanes(store, clock, sender.perform, crew.ring_all, width=4, doors=True)
     crew.timers = TimerWorker(store, clock, lambda unit, timer: routes.fire(unit, config, timer), crew.ring_all)
-    return crew
 
 
 def _wanted(config: Config, store: Store) -> Callable[[list[Event]], Awaitable[set[str]]]:
@@ -148,7 +160,8 @@ async def _listening(
     """Answer the homeserver from the first moment on: what arrives is journaled even while the workers wait."""
 
     async def journal(arrivals: list[NewArrival]) -> int:
-        new = await store.journal(arrivals)
+        came_or_gone = {arrival.lane for arrival in arrivals if arrival.type == membership.TYPE}
+        new = await store.journal(arrivals, sorted(came_or_gone))
         crew.inbox.ring()
         return new
 
@@ -194,8 +207,9 @@ def _antispam(config: Config, store: Store) -> Antispam:
 
 
 async def _work(
-    config: Config, store: Store, homeserver: Homeserver, crew: Crew, stop: asyncio.Event, heard_at: int
-) -> None:
+    config: Config, store: Store, homeserver: Homeserver, crew: Crew, stop: asyncio.Event, heard_at: int,
+    crypto: Crypto,
+) -> None:  # fmt: skip
     """Be the one instance that works: prepare the bot, then let the workers run until they are stopped."""
     stood_by = asyncio.Event()
 
@@ -208,7 +222,7 @@ async def _work(
             if stood_by.is_set():  # the other has worked until now
                 async with store.look() as unit:
                     heard_at = unit.now
-            await _prepare(config, store, homeserver, crew, heard_at)
+            await _prepare(config, store, homeserver, crew, heard_at, crypto)
             log.info("working as %s", config.bot_mxid)
             await crew.work(lost)
             if lost.is_set():
@@ -219,12 +233,17 @@ async def _work(
         stop.set()
 
 
-async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: Crew, heard_at: int) -> None:
+async def _prepare(
+    config: Config, store: Store, homeserver: Homeserver, crew: Crew, heard_at: int, crypto: Crypto
+) -> None:
     """Wait for the homeserver, make sure that the bot exists, and have what was missed delivered now."""
     wait_s = 1
     while not crew.stopping:
         try:
             await homeserver.prepare(config.appservice.bot_username, config.appservice.bot_displayname)
+            if await crypto.device.prepare():
+                async with store.unit() as unit:
+                    await keyless.device_renewed(_by_itself(config, unit, "device"))
             await _ask_for_delivery(config, store, homeserver, await _begin(config, store, heard_at))
             break
         except HomeserverError as error:
@@ -232,6 +251,8 @@ async def _prepare(config: Config, store: Store, homeserver: Homeserver, crew: C
             await crew.sleep(wait_s)
             wait_s = min(wait_s * 2, 60)
     async with store.unit() as unit:
+        if not await unit.settings.get(RECOVERY_KEY):
+            log.info("no recovery key was made yet: coterie crypto recovery")
         await unit.timers.set_earlier(routes.PRUNE, "", unit.now)
         for group in await unit.groups.of_status(GroupStatus.OPEN, GroupStatus.CLOSING):
             await unit.timers.set_earlier("inspection", group.id, unit.now)
@@ -307,6 +328,8 @@ def set_up_logging(config: Config) -> None:
                 "coterie": {"level": config.logging.level.upper()},
                 # quotes the headers of requests that are none, the token among them
                 "aiohttp.server": {"level": "CRITICAL"},
+                # names people and their devices in its warnings
+                "mau.crypto": {"level": "DEBUG" if config.logging.level == "debug" else "CRITICAL"},
                 "mau": {"level": "DEBUG" if config.logging.level == "debug" else "WARNING"},
             },
             "root": {"handlers": ["stderr"], "level": "WARNING"},

@@ -186,7 +186,7 @@ async def _take_over(work: Work, room_id: RoomId, planned: Plan, found: RoomStat
     """Write a group down that consists of a room and who is in it, and owe what makes the room one."""
     group = _group(work, room_id, planned)
     await work.unit.groups.add(group, work.unit.now)
-    await work.unit.rooms.add(Room(room_id, RoomKind.GROUP, group.id))
+    await work.unit.rooms.add(Room(room_id, RoomKind.GROUP, group.id, planned.encryption))
     members = [await _seat(work, group, person) for person in planned.people]
     for member in members:
         await work.unit.groups.save_member(member, work.unit.now)
@@ -215,6 +215,7 @@ def _group(work: Work, room_id: RoomId, planned: Plan) -> Group:
         room_id=room_id,
         bot_power=planned.bot_power,
         kept=planned.kept,
+        encrypted=defaults.encrypted or planned.encryption is not None,
     )
 
 

@@ -143,7 +143,7 @@ async def settle(work: Work, buy_id: BuyId) -> None:
 
 async def _is_waited_for(work: Work, buy: GroupBuy) -> bool:
     for group_id in await work.unit.buys.groups_of(buy):
-        if await work.unit.inbox.is_waiting_before(buy.terms.deadline_at, group_id):
+        if await work.unit.inbox.is_waiting_before(buy.terms.deadline_at, work.unit.now, group_id):
             return True
     return False
 

@@ -44,7 +44,7 @@ async def _post_card(work: Work, buy: GroupBuy, product: Product, group: Group, 
     await work.unit.buys.add_card(Card(buy.id, room_id, None, json.dumps(content), now))
     is_old = now - product.posted_at > HOUR_MS or group.id != product.group_id
     if product.picture is not None and is_old:
-        await work.owe(picture_event(room_id, product.picture, product.name))
+        await work.owe(picture_event(room_id, product, product.picture))
     await work.owe(SendEvent(room_id, message.TYPE, content, answer="card", subject=buy.id))
 
 
@@ -156,15 +156,23 @@ async def edit_cards(work: Work, buy: GroupBuy) -> None:
 async def publish(work: Work, buy: GroupBuy) -> None:
     """Write the buy's published picture into the state of each room in which it is shown."""
     for card in await _cards_in_reach(work, buy):
-        content = await picture(work, buy, card.event_id)
+        content = await picture(work, buy, card.room_id, card.event_id)
         await work.owe(SendState(card.room_id, wire_buy.TYPE, buy.id, content))
 
 
-async def picture(work: Work, buy: GroupBuy, card: EventId | None) -> dict[str, Any]:
+async def picture(work: Work, buy: GroupBuy, room_id: RoomId, card: EventId | None) -> dict[str, Any]:
     """Give what is published of a buy in a room, where this event is its card."""
+    if await is_encrypted(work, room_id):
+        return wire_buy.format_sealed_state(buy, card)
     product = await work.unit.products.get(buy.product_id)
     clearing = buy.clearing()
     return wire_buy.format_state(buy, product, card, clearing.unit_price if clearing else None)
+
+
+async def is_encrypted(work: Work, room_id: RoomId) -> bool:
+    """Tell whether homeservers cannot read messages in a room, but its state all the same."""
+    room = await work.unit.rooms.get(room_id)
+    return room is not None and room.encryption is not None
 
 
 async def forget_state(work: Work, buy_id: BuyId) -> None:

@@ -10,7 +10,8 @@ from appservice.actions.work import Work
 from appservice.domain.duration import HOUR_MS
 from appservice.domain.effect import CreateRoom, Invite, Leave, SendState, Tell
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.ids import GroupId, RoomId, UserId
+from appservice.domain.guarding import ENCRYPTED, ENCRYPTION
+from appservice.domain.ids import GroupId, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.matrix import rooms as building
@@ -31,6 +32,7 @@ class CreateGroup:
 
     name: str
     cap: int
+    encrypted: bool
 
 
 async def create(work: Work, request: CreateGroup) -> None:
@@ -44,6 +46,7 @@ async def create(work: Work, request: CreateGroup) -> None:
         currency=defaults.currency,
         locale=defaults.locale,
         time_zone=defaults.time_zone,
+        encrypted=request.encrypted,
     )
     await work.unit.groups.add(group, work.unit.now)
     await note(work, group.id, "group_created", cap=group.cap)
@@ -55,16 +58,17 @@ async def create(work: Work, request: CreateGroup) -> None:
     )
 
 
-async def room_made(work: Work, group_id: GroupId, room_id: RoomId, kind: RoomKind) -> None:
+async def room_made(work: Work, room: Room) -> None:
     """Note one of a group's two rooms; with both there, let the owner in and say so."""
-    before = await work.unit.groups.lock(group_id)
+    room_id = room.room_id
+    before = await work.unit.groups.lock(room.subject)
     if before.status is GroupStatus.CLOSED:  # its owner was erased meanwhile
         await work.owe(Leave(room_id))
         return
-    is_group = kind is RoomKind.GROUP
+    is_group = room.kind is RoomKind.GROUP
     group = before.with_rooms(room_id=room_id if is_group else None, desk_id=None if is_group else room_id)
     await work.unit.groups.save(group)
-    await work.unit.rooms.add(Room(room_id, kind, group_id))
+    await work.unit.rooms.add(room)
     backup = work.config.groups.backup_creator
     if is_group and backup:  # a creator who is not in the room could not let themself in
         await work.owe(Invite(room_id, UserId(backup)))
@@ -134,6 +138,23 @@ async def appoint(work: Work, group_id: GroupId, user_id: UserId) -> Refusal | N
         said = say.concierge_waits(added, group, place) if place else say.concierge_added(added, group)
     await work.owe(*acknowledge(work.cause), answer(work.cause, said))
     return None
+
+
+async def encrypt(work: Work, group_id: GroupId, *, confirmed: bool) -> None:
+    """Have a group's room and desk encrypted from now on, once its owner has confirmed; it cannot be undone."""
+    group = await work.unit.groups.lock(group_id)
+    rooms = [await work.unit.rooms.get(room_id) for room_id in (group.room_id, group.desk_id) if room_id]
+    plain = [room for room in rooms if room is not None and room.encryption is None]
+    if not plain or not confirmed:
+        await work.owe(answer(work.cause, say.encryption_asked(group) if plain else say.encrypted_already(group)))
+        return
+    for room in plain:
+        await work.unit.rooms.encrypt(room.room_id, ENCRYPTED)
+        await work.owe(SendState(room.room_id, ENCRYPTION, "", ENCRYPTED))
+    await note(work, group_id, "encryption_on", actor=await number_of(work, group_id, work.cause.sender))
+    await work.unit.timers.set_earlier("inspection", group_id, work.unit.now)  # what state tells of buys
+    await work.owe(*acknowledge(work.cause), answer(work.cause, say.encrypted_now(group)))
+    await tell_desk(work, group, say.encrypted_now(group))
 
 
 async def set_pledges(work: Work, group_id: GroupId, *, private: bool) -> None:

@@ -11,6 +11,7 @@ from appservice.domain.effect import Kick, Redact, SendState
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.guarding import (
     ENCRYPTION,
+    MEGOLM,
     POWER_LEVELS,
     TOMBSTONE,
     Content,
@@ -49,10 +50,13 @@ async def changed(work: Work, group_id: GroupId, event: Event) -> None:
 
 async def rules_of(work: Work, group: Group, *, in_desk: bool) -> Rules:
     """Give what one of a group's two rooms has to have."""
+    room_id = group.desk_id if in_desk else group.room_id
+    room = await work.unit.rooms.get(room_id) if room_id else None
+    encryption = {ENCRYPTION: room.encryption} if room is not None and room.encryption is not None else {}
     if in_desk:
-        return Rules(await desk_power_levels(work, group))
+        return Rules(await desk_power_levels(work, group), kept=encryption)
     own = {wire_group.TYPE: wire_group.format_group(group.cap)}
-    return Rules(await power_levels(work, group), own, group.kept, group.bot_power)
+    return Rules(await power_levels(work, group), own, {**group.kept, **encryption}, group.bot_power)
 
 
 async def judge(work: Work, group: Group, event: Event, rules: Rules) -> None:
@@ -60,7 +64,7 @@ async def judge(work: Work, group: Group, event: Event, rules: Rules) -> None:
     and of what somebody does again and again the desk is told once until the next inspection."""
     in_desk = event.room_id == group.desk_id
     state_key = event.state_key or ""
-    if not in_desk and turns_encryption_on(rules, event.type, state_key, event.content):
+    if turns_encryption_on(rules, event.type, state_key, event.content):
         await _stay_encrypted(work, group, event)
         return
     if event.type == POWER_LEVELS and not state_key and not in_desk:
@@ -89,11 +93,14 @@ def _restoring(event: Event, content: Content, rules: Rules) -> SendState | Reda
 
 
 async def _stay_encrypted(work: Work, group: Group, event: Event) -> None:
-    """Note that the room is encrypted from now on, which is never undone."""
+    """Note that the room is encrypted from now on, which is never undone. The rooms are looked at soon, for what their
+    state has told of group buys."""
     who = await somebody(work, group, event.sender)
-    await work.unit.groups.save(replace(group, kept={**group.kept, ENCRYPTION: dict(event.content)}))
+    await work.unit.rooms.encrypt(event.room_id, event.content)
+    await work.unit.timers.set_earlier("inspection", group.id, work.unit.now + _SOON_MS)
     await note(work, group.id, "encryption_on", actor=who.number)
-    await tell_desk(work, group, say.encrypted(who.name))
+    in_desk, can_read = event.room_id == group.desk_id, event.content["algorithm"] == MEGOLM
+    await tell_desk(work, group, say.encrypted(who.name, in_desk=in_desk, can_read=can_read))
 
 
 async def _accept_equals(work: Work, group: Group, event: Event, rules: Rules) -> None:

@@ -112,7 +112,7 @@ async def _is_waited_for(work: Work, state: Fulfilment) -> bool:
     ends = [order.pay_by for order in state.live_orders() if state.due(order) > 0]
     ends += [waiting.answer_by for waiting in state.waiting if waiting.offered]
     last = max((end for end in ends if end <= now), default=0)
-    return now < last + DRAIN_MS and await work.unit.inbox.is_waiting_before(last)
+    return now < last + DRAIN_MS and await work.unit.inbox.is_waiting_before(last, now)
 
 
 async def _collecting(work: Work, state: Fulfilment, order: Order) -> Remind | Drop | None:

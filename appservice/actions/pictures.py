@@ -28,8 +28,8 @@ async def picture_here(work: Work, group: Group, state_key: str) -> dict[str, An
         return {}
     for card in await work.unit.buys.cards(buy.id):
         if card.room_id == group.room_id:
-            return await picture(work, buy, card.event_id) if card.event_id else None
-    return await picture(work, buy, None)
+            return await picture(work, buy, card.room_id, card.event_id) if card.event_id else None
+    return await picture(work, buy, group.room_id, None) if group.room_id else {}
 
 
 async def _is_published(work: Work, buy: GroupBuy) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from appservice.actions.work import Work
 from appservice.domain.effect import ReadEvent, Tell
 from appservice.domain.ids import EventId, GroupId, ProductId
-from appservice.domain.member import Member
+from appservice.domain.member import Member, Role
 from appservice.domain.product import Picture, Product, sku_from
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.present import card
@@ -78,6 +78,14 @@ async def picture_read(work: Work, subject: str, picture: Picture | None) -> Non
         product = await work.unit.products.get(product_id)
     if group.room_id is not None:
         await work.owe(*card.product_events(group.room_id, product, group))
+
+
+async def picture_left_out(work: Work, product_id: ProductId) -> None:
+    """Tell who posted a product that its picture could not be shown, if they are still in the group."""
+    product = await work.unit.products.get(product_id)
+    who = await work.unit.groups.member_by_number(product.group_id, product.posted_by)
+    if who.role > Role.STRANGER:
+        await work.owe(Tell(who.user_id, notice(say.picture_left_out(product))))
 
 
 async def shown(work: Work, product_id: ProductId, event_id: EventId) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from appservice.actions import orders, products
 from appservice.actions.buys import open_buy, opened_by_now, too_dear
+from appservice.actions.cards import is_encrypted
 from appservice.actions.desk import tell_desk
 from appservice.actions.guarding import somebody
 from appservice.actions.pictures import picture_here, shown_here
@@ -55,6 +56,7 @@ _MOST_TOLD = 20
 """What the desk is told of one person's refused requests in an hour; the rest is put back silently."""
 _STEPS = (Status.ORDERED, Status.ARRIVED, Status.HANDING_OUT, Status.DONE)
 _ENDS = (Status.CLOSING, Status.CANCELLED, *_STEPS)
+_IN_SEALED_STATE = {"version", "id", "status", "closes_at", "card", "reason"}
 _BEGINNINGS = (None, Status.OPEN, Status.SCHEDULED)
 
 
@@ -86,6 +88,8 @@ async def _ask_in_state(work: Work, group: Group, state_key: str, event: Event) 
     member = await _asker(work, group, state_key)
     if isinstance(member, Refusal):
         return member
+    if await is_encrypted(work, event.room_id) and not await _only_ends(work, group, state_key, event):
+        return refuse(Reason.TERMS_IN_CLEAR)
     request = parse_buy_request(event.content)
     if isinstance(request, Refusal):
         return request
@@ -94,10 +98,21 @@ async def _ask_in_state(work: Work, group: Group, state_key: str, event: Event) 
     return await _ask(work, group, member, replace(request, id=state_key))
 
 
+async def _only_ends(work: Work, group: Group, state_key: str, event: Event) -> bool:
+    """Tell whether a state event asks at most to close or cancel a buy, and tells nothing else of it."""
+    buy = await shown_here(work, group, state_key)
+    stands = wire_buy.format_sealed_state(buy, None) if buy else {}
+    is_end = event.content.get("status") in (None, "closing", "closed", "cancelled", stands.get("status"))
+    moves = event.content.get("closes_at", stands.get("closes_at")) != stands.get("closes_at")
+    return buy is not None and is_end and not moves and event.content.keys() <= _IN_SEALED_STATE
+
+
 async def by_message(work: Work, group_id: GroupId, event: Event, keyed: Keyed) -> bool:
     """Do what a message asks for by a key of ours, or say why not; False where it is by nobody who may ask."""
     if not await may_ask(work.unit, group_id, work.cause.sender):
         return False
+    if await work.refuse_clear():
+        return True
     group = await work.unit.groups.get(group_id)
     refusal = await _ask_by_message(work, group, event, keyed)
     if refusal is not None:

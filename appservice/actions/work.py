@@ -7,7 +7,7 @@ from appservice.domain.cause import Cause
 from appservice.domain.effect import DIRECT_EFFECTS, CreateRoom, Effect, Tell
 from appservice.domain.ids import UserId
 from appservice.domain.member import is_erased
-from appservice.domain.refusal import Refusal
+from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.matrix import rooms as building
 from appservice.present import acknowledge
 from appservice.store.rooms import DirectStatus
@@ -40,6 +40,13 @@ class Work:
         """Tell whoever asked why nothing was done."""
         await self.owe(*acknowledge.refuse(self.cause, refusal))
 
+    async def refuse_clear(self) -> bool:
+        """Refuse what was written unencrypted in an encrypted room; tells whether it was. To be asked before anything
+        is done that a message asks for."""
+        if self.cause.in_clear:
+            await self.refuse(refuse(Reason.IN_CLEAR))
+        return self.cause.in_clear
+
     async def _would_pile_up(self, effect: Tell) -> bool:
         """Tell whether a person has not come for so many answers to what they wrote that one more would only pile up.
         What others cause (the end of a buy, a receipt) is always kept for them."""
@@ -49,7 +56,8 @@ class Work:
     async def _can_tell(self, user_id: UserId) -> bool:
         """Tell whether a person has joined their direct room; has it made where there is none."""
         if await self.unit.rooms.want_direct(user_id):
-            request = building.direct_room(self.config.appservice.bot_displayname)
+            name, encrypted = self.config.appservice.bot_displayname, self.config.groups.encrypted
+            request = building.direct_room(name, encrypted=encrypted)
             await self.owe(CreateRoom(request, answer="direct_room", subject=user_id))
         direct = await self.unit.rooms.direct(user_id)
         return direct is not None and direct.status is DirectStatus.JOINED

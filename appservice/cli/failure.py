@@ -30,6 +30,8 @@ def in_one_line(config: Config, subject: str) -> Iterator[None]:
     """Turns what goes wrong with database, homeserver or network into a Failed that quotes no secret."""
     try:
         yield
+    except Failed:
+        raise
     except Exception as error:
         foreign = type(error).__module__.partition(".")[0] in PACKAGES
         if not foreign and not isinstance(error, OSError):

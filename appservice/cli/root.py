@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from appservice import __version__
+from appservice.cli.crypto import crypto
 from appservice.cli.export import export
 from appservice.cli.parked import parked
 from appservice.cli.service import check, migrate, run
@@ -40,5 +41,5 @@ def main(context: click.Context, path: Path) -> None:
     context.obj = Settings(path)
 
 
-for command in (init, registration, check, migrate, run, export, parked):
+for command in (init, registration, check, migrate, run, crypto, export, parked):
     main.add_command(command)

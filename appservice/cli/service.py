@@ -1,28 +1,31 @@
 """The commands for the service as a whole: run, check, migrate."""
 
 import asyncio
-import sys
 
 import click
 
-from appservice.cli.failure import in_one_line, plain
+from appservice.cli.crypto import show_first_recovery_key
+from appservice.cli.failure import in_one_line
+from appservice.cli.finding import show, show_sum
 from appservice.cli.settings import Settings, pass_settings
 from appservice.config import Config, files_open_to_all
-from appservice.matrix.check import Finding, Verdict, findings
-
-SIGNS = {Verdict.GOOD: "✓", Verdict.BAD: "✗", Verdict.WARNING: "!", Verdict.SKIPPED: "-"}
-ASCII_SIGNS = {**SIGNS, Verdict.GOOD: "ok ", Verdict.BAD: "BAD"}
+from appservice.matrix.check import findings
+from appservice.matrix.finding import Finding, Verdict
 
 
 @click.command(epilog="Before the first run: coterie check. To stop: Ctrl-C or SIGTERM.")
 @pass_settings
 def run(settings: Settings) -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is told to stop.
+
+    If no recovery key was made yet and this is a terminal, one is made and shown; see coterie crypto recovery.
+    """
     config = settings.config()
 
     from appservice import app
 
     with in_one_line(config, "cannot run"):
+        show_first_recovery_key(config)
         asyncio.run(app.run(config))
 
 
@@ -48,27 +51,23 @@ def check(settings: Settings) -> None:
     homeserver reaches it. Exit code 1 if anything is wrong.
     """
     config = settings.config()
-    _print(config, Finding("config", Verdict.GOOD, f"{settings.path} can be used"))
+    show(config, Finding("config", Verdict.GOOD, f"{settings.path} can be used"))
     for file in files_open_to_all(settings.path):
         says = f"{file} holds secrets and every user of this machine can read it"
-        _print(config, Finding("config", Verdict.WARNING, says, f"chmod 640 {file}"))
+        show(config, Finding("config", Verdict.WARNING, says, f"chmod 640 {file}"))
     if not config.groups.owners:
-        _print(config, Finding("config", Verdict.WARNING, "nobody may create groups", "fill groups.owners"))
-    if not asyncio.run(_all_good(config)):
-        raise SystemExit(1)
+        show(config, Finding("config", Verdict.WARNING, "nobody may create groups", "fill groups.owners"))
+    show_sum(asyncio.run(_shown(config)))
 
 
-async def _all_good(config: Config) -> bool:
+async def _shown(config: Config) -> int:
+    """Print what is found; gives how much of it is bad."""
     bad = 0
     async for finding in findings(config):
-        _print(config, finding)
-        bad += finding.verdict is Verdict.BAD
+        bad += show(config, finding)
     if config.purchase.provider == "stripe":
-        finding = await _stripe(config)
-        _print(config, finding)
-        bad += finding.verdict is Verdict.BAD
-    click.echo(f"{bad} to mend." if bad else "All is well.")
-    return not bad
+        bad += show(config, await _stripe(config))
+    return bad
 
 
 async def _stripe(config: Config) -> Finding:
@@ -87,18 +86,3 @@ async def _stripe(config: Config) -> Finding:
         return Finding("stripe", Verdict.BAD, f"does not let us make payment pages ({error})", mend)
     where = f"{config.web.public_url}/stripe/webhook"
     return Finding("stripe", Verdict.GOOD, f"takes our key; let it report to {where}")
-
-
-def _print(config: Config, finding: Finding) -> None:
-    text = f"{_signs()[finding.verdict]} {finding.subject}: {' '.join(finding.says.split())}"
-    if finding.mend:
-        text += f". To mend: {finding.mend}"
-    click.echo(plain(config.without_secrets(text)))
-
-
-def _signs() -> dict[Verdict, str]:
-    try:
-        "✓✗…".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return ASCII_SIGNS
-    return SIGNS

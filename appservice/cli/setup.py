@@ -222,4 +222,5 @@ Next:
          - {registration.absolute()}
   2. Restart Synapse.
   3. {command} check
-  4. {command} run"""
+  4. {command} run
+  5. {command} crypto recovery, once that runs: it prints the key for the day on which the database is lost"""

@@ -9,8 +9,8 @@ from appservice.domain.member import Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.domain.text import clean_name
 
-_CREATE = '!group create "Name" or !group create "Name" cap 50'
-_GROUP = f"{_CREATE}; its owner: !group pledges private, or !group pledges open"
+_CREATE = '!group create "Name" or !group create "Name" cap 50 (unencrypted at the end makes it without encryption)'
+_GROUP = f"{_CREATE}; its owner: !group pledges private, or !group pledges open, or !group encrypt"
 _CAP = "!cap 150"
 _CONCIERGE = "!concierge add @ben:example.org, or !concierge remove @ben:example.org"
 _HAND_OVER = "!handover @ben:example.org"
@@ -20,10 +20,14 @@ LEAST_CAP = 2
 async def _group(work: Work, call: Call) -> Refusal | None:
     if call.words()[:1] == ["pledges"]:
         return await _pledges(work, call)
+    if call.words()[:1] == ["encrypt"]:
+        return await _encrypt(work, call)
     if work.cause.sender not in work.config.groups.owners:
         return refuse(Reason.OWNERS_ONLY)
     words = call.words()
-    cap = work.config.groups.cap
+    cap, encrypted = work.config.groups.cap, work.config.groups.encrypted
+    if len(words) > 2 and words[-1] == "unencrypted":
+        words, encrypted = words[:-1], False
     match words:
         case ["create", raw_name]:
             pass
@@ -36,7 +40,7 @@ async def _group(work: Work, call: Call) -> Refusal | None:
         return refuse(Reason.BAD_NAME)
     if not LEAST_CAP <= cap <= work.config.groups.max_cap:
         return refuse(Reason.BAD_CAP, most=work.config.groups.max_cap)
-    await action.create(work, action.CreateGroup(name, cap))
+    await action.create(work, action.CreateGroup(name, cap, encrypted))
     return None
 
 
@@ -48,6 +52,21 @@ async def _pledges(work: Work, call: Call) -> Refusal | None:
     match words[1:]:
         case ["private" | "open" as how]:
             await action.set_pledges(work, group.id, private=how == "private")
+            return None
+        case _:
+            return usage(_GROUP)
+
+
+async def _encrypt(work: Work, call: Call) -> Refusal | None:
+    words = call.words()
+    confirmed = words[-1] == "confirm"
+    found = await one_group(work, call, Role.OWNER, words[:-1] if confirmed else words, call_example("group", call))
+    if isinstance(found, Refusal):
+        return found
+    group, _, words = found
+    match words[1:]:
+        case [] | ["confirm"]:  # the group's id may stand after it
+            await action.encrypt(work, group.id, confirmed=confirmed or words[1:] == ["confirm"])
             return None
         case _:
             return usage(_GROUP)
@@ -105,7 +124,7 @@ def _number(digits: str) -> int:
 
 COMMANDS = (
     Command(
-        "group", _GROUP, "make a group with its desk, or say how one pledges there", Role.OWNER, _group,
+        "group", _GROUP, "make a group with its desk, say how one pledges there, or encrypt it", Role.OWNER, _group,
         frozenset({Place.DIRECT}), for_listed_owners=True,
     ),
     Command("cap", _CAP, "say how many people the group takes", Role.OWNER, _cap, PRIVATE),

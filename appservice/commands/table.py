@@ -54,6 +54,8 @@ async def run(work: Work, name: str, call: Call) -> None:
     if call.place not in command.places:
         await _wrong_place(work, command, call.place)
         return
+    if await work.refuse_clear():
+        return
     refusal = await command.run(work, call)
     if refusal is not None:
         await work.refuse(refusal)

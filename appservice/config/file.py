@@ -196,6 +196,8 @@ def _typed(wanted: type, value: Any, path: str) -> Any:
         mend = "write one text" if isinstance(value, list | dict | None) else "put it in quotes"
     elif wanted is int:
         mend = "remove the quotes" if isinstance(value, str) and value.isdecimal() else "write a number"
+    elif wanted is bool:
+        mend = "write true or false"
     elif wanted is list:
         mend = "write it in square brackets, with commas between"
     else:

@@ -57,6 +57,7 @@ class Groups:
     code_limit: Annotated[int, rule.Between(0, 500)] = 100
     retention_days: Annotated[int, rule.Between(0, 3650)] = 90
     grace_minutes: Annotated[int, rule.Between(1, 24 * 60)] = 30
+    encrypted: bool = True
     backup_creator: Annotated[str, rule.user_id] | None = None
 
 

@@ -19,7 +19,6 @@ MOST_POWER = 1_000_000
 VERSIONS = ("10", "11", "12")
 """Room versions that are adopted; from 12 on only where the service itself has made the room."""
 _KEPT = (
-    guarding.ENCRYPTION,
     guarding.SERVER_ACL,
     "m.room.policy",
     "m.space.child",
@@ -92,6 +91,7 @@ class Plan:
 
     `people` has everybody whom the group has to know, in the order in which they get their numbers. `uninvited` are
     those whose invitation finds no seat. `bot_power` is the bot's power level, None where the bot made the room.
+    `encryption` is the room's m.room.encryption, None where it is not encrypted.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Plan:
     people: tuple[Person, ...]
     uninvited: tuple[UserId, ...]
     kept: Mapping[str, Any]
+    encryption: Content | None
     changes: tuple[Change, ...]
 
     @property
@@ -117,11 +118,6 @@ class Plan:
     def equals(self) -> int:
         """How many others in the room have as much power as the bot, and could undo what it does."""
         return sum(self.bot_power is not None and person.power >= self.bot_power for person in self.joined)
-
-    @property
-    def is_encrypted(self) -> bool:
-        """Tell whether the room is encrypted."""
-        return guarding.ENCRYPTION in self.kept
 
     def count(self, role: Role) -> int:
         """Count those in the room who will be that."""
@@ -155,6 +151,7 @@ def plan(room: Room, bot: UserId, owner: UserId, cap: int, is_own: Callable[[str
         people=(*joined, *invited[:free], *outside),
         uninvited=tuple(one.user_id for one in invited[free:]),
         kept=_kept(room),
+        encryption=_encryption(room),
         changes=tuple(_changes(room)),
     )
 
@@ -167,6 +164,8 @@ def _unfit(room: Room, is_own: Callable[[str], bool]) -> Refusal | None:
         return refuse(Reason.UNADOPTABLE, why="type")
     if room.version not in VERSIONS:
         return refuse(Reason.UNADOPTABLE, why="version", version=room.version)
+    if (_encryption(room) or guarding.ENCRYPTED)["algorithm"] != guarding.MEGOLM:
+        return refuse(Reason.UNADOPTABLE, why="encryption")
     if not all(is_own(creator) for creator in room.creators):
         return refuse(Reason.UNADOPTABLE, why="creator", version=room.version)
     return None
@@ -212,6 +211,11 @@ def _kept(room: Room) -> dict[str, Any]:
     return {
         kept_key(type, key): dict(event.content) for (type, key), event in events if type in _KEPT and event.content
     }
+
+
+def _encryption(room: Room) -> Content | None:
+    content = _content(room, guarding.ENCRYPTION)
+    return dict(content) if guarding.is_encrypted(content) else None
 
 
 def _changes(room: Room) -> Iterator[Change]:

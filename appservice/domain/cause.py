@@ -27,7 +27,8 @@ class Place(StrEnum):
 class Cause:
     """`id` is unique for ever (an event id, an answer's or a timer's id); effects are numbered under it.
 
-    `received_at` (ms) is when it was journaled, `position` its place in the journal.
+    `received_at` (ms) is when it was journaled, `position` its place in the journal. `in_clear`: it was written so that
+    homeservers could read it, in a room that is encrypted.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Cause:
     room_id: RoomId = RoomId("")
     place: Place = Place.DIRECT
     way: Way = Way.OTHER
+    in_clear: bool = False
 
     @property
     def event_id(self) -> EventId:

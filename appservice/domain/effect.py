@@ -29,6 +29,21 @@ class SendEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class SendPicture:
+    """Send an `m.image`, its file encrypted where the room is. Where the picture cannot be had, nothing is sent, what
+    comes after it is not held up, and the answer says why."""
+
+    room_id: RoomId
+    content: Content
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
 class SendState:
     """Set a state event.
 
@@ -273,12 +288,12 @@ class EndCheckout:
 
 
 Effect = (
-    SendEvent | SendFile | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite | Kick | Join
-    | Leave | ReadEvent | ReadBack | Inspect | Unlist | EndCheckout
+    SendEvent | SendFile | SendPicture | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite
+    | Kick | Join | Leave | ReadEvent | ReadBack | Inspect | Unlist | EndCheckout
 )  # fmt: skip
 EFFECTS: tuple[type[Effect], ...] = (
-    SendEvent, SendFile, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick, Join, Leave,
-    ReadEvent, ReadBack, Inspect, Unlist, EndCheckout,
+    SendEvent, SendFile, SendPicture, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick,
+    Join, Leave, ReadEvent, ReadBack, Inspect, Unlist, EndCheckout,
 )  # fmt: skip
 DIRECT_EFFECTS = (Tell, TellFile, TellCode)
 """What is said in a person's direct room, and waits until they are in it."""

@@ -23,7 +23,8 @@ class Group:
 
     `bot_power` is the bot's power level in an adopted room, None in one that it has created. `kept` has the content of
     policy events as it was at adoption, by type. `shown_at` (ms) is when the cards were last posted for newcomers. With
-    `private_pledges` one pledges by direct message only.
+    `private_pledges` one pledges by direct message only. Rooms that the service makes for an `encrypted` group are
+    encrypted from the start; what they are by now, each room says.
     """
 
     id: GroupId
@@ -40,6 +41,7 @@ class Group:
     kept: Mapping[str, Any] = field(default_factory=dict)
     shown_at: int = 0
     private_pledges: bool = False
+    encrypted: bool = False
 
     def with_rooms(self, *, room_id: RoomId | None = None, desk_id: RoomId | None = None) -> "Group":
         """Give the group with a room that now exists; open once it has both."""

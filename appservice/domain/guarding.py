@@ -16,6 +16,8 @@ JOIN_RULES, HISTORY, GUESTS = "m.room.join_rules", "m.room.history_visibility", 
 POWER_LEVELS, ENCRYPTION, SERVER_ACL = "m.room.power_levels", "m.room.encryption", "m.room.server_acl"
 CANONICAL_ALIAS, THIRD_PARTY_INVITE = "m.room.canonical_alias", "m.room.third_party_invite"
 TOMBSTONE = "m.room.tombstone"
+MEGOLM = "m.megolm.v1.aes-sha2"
+"""The one algorithm that the service can read and write."""
 GUARDED = (
     JOIN_RULES,
     HISTORY,
@@ -43,6 +45,8 @@ _CLOSED: Mapping[str, Content] = {
     HISTORY: {"history_visibility": "joined"},
     GUESTS: {"guest_access": "forbidden"},
 }
+ENCRYPTED: Content = {"algorithm": MEGOLM}
+"""How rooms are encrypted that the service has made."""
 _OPEN_TO_ALL_SERVERS: Content = {"allow": ["*"], "deny": [], "allow_ip_literals": True}
 """What stands for no server ACL: an empty one shuts out every server."""
 _DEFAULTS = {"users_default": 0, "events_default": 0, "state_default": 50, "invite": 0}
@@ -101,8 +105,13 @@ def level_of(power_levels: Content, user_id: str) -> int:
 
 def turns_encryption_on(rules: Rules, type: str, state_key: str, content: Content) -> bool:
     """Tell whether a room is encrypted from now on that was not before; that is accepted, and kept."""
-    is_on = isinstance(content.get("algorithm"), str)
+    is_on = is_encrypted(content)
     return type == ENCRYPTION and not state_key and ENCRYPTION not in rules.kept and is_on
+
+
+def is_encrypted(content: Content) -> bool:
+    """Tell whether a room with this m.room.encryption is encrypted, readable to the service or not."""
+    return isinstance(content.get("algorithm"), str)
 
 
 def drift(rules: Rules, state: Mapping[Key, Content]) -> dict[Key, Content]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from appservice.domain.attachment import FileKey
 from appservice.domain.ids import EventId, GroupId, Number, ProductId
 from appservice.domain.text import fold
 
@@ -14,13 +15,15 @@ _SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image on the homeserver; sizes in pixels and bytes, None where the sender did not say."""
+    """An image on the homeserver; sizes in pixels and bytes, None where the sender did not say. `key` opens it where it
+    is stored encrypted."""
 
     url: str
     mimetype: str | None = None
     width: int | None = None
     height: int | None = None
     size: int | None = None
+    key: FileKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

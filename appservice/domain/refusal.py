@@ -14,6 +14,7 @@ class Reason(StrEnum):
     OWNERS_ONLY = "owners_only"
     WRONG_PLACE = "wrong_place"
     OTHER_PLACE = "other_place"
+    IN_CLEAR = "in_clear"
     # about the words
     USAGE = "usage"
     BAD_NAME = "bad_name"
@@ -29,8 +30,10 @@ class Reason(StrEnum):
     REVEALING_ALIAS = "revealing_alias"
     RESERVED_ALIAS = "reserved_alias"
     BAD_CODE = "bad_code"
+    NO_KEY = "no_key"
     BAD_EVENT = "bad_event"
     BAD_REQUEST = "bad_request"
+    TERMS_IN_CLEAR = "terms_in_clear"
     BAD_BUY_ID = "bad_buy_id"
     BAD_TERMS = "bad_terms"
     BAD_LIMITS = "bad_limits"

@@ -5,47 +5,23 @@ SQLite database, an empty file stays). Every request and every database step has
 wrong is a finding, not an exception.
 """
 
-import asyncio
-import enum
 import json
-import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
 from appservice.config import Config
+from appservice.matrix.check_database import database_findings
+from appservice.matrix.finding import SECONDS, Finding, Verdict, in_words
 from appservice.matrix.stand_in import stand_in
-from appservice.store import db
 
-T = TypeVar("T")
-
-SECONDS = 5
 ROOM_VERSION = "12"
 RESTART = "name coterie-registration.yaml in app_service_config_files and restart the homeserver"
 RENEW = "put what coterie registration prints into coterie-registration.yaml and restart the homeserver"
-
-
-class Verdict(enum.Enum):
-    """How a check ended."""
-
-    GOOD = "good"
-    BAD = "bad"
-    WARNING = "warning"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and what mends it if it is bad. May quote errors that quote a secret."""
-
-    subject: str
-    verdict: Verdict
-    says: str
-    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +70,7 @@ class Door:
         except TimeoutError:
             return Answer(trouble=f"no answer within {SECONDS} seconds")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Answer(trouble=_words(error))
+            return Answer(trouble=in_words(error))
 
 
 async def findings(config: Config) -> AsyncIterator[Finding]:
@@ -104,7 +80,7 @@ async def findings(config: Config) -> AsyncIterator[Finding]:
             yield finding
         if config.appservice.antispam_token is not None:
             yield await _antispam(session, config)
-    async for finding in _database(config):
+    async for finding in database_findings(config):
         yield finding
 
 
@@ -112,14 +88,14 @@ async def _homeserver(door: Door) -> AsyncIterator[Finding]:
     reachable = await _reachable(door)
     yield reachable
     if reachable.verdict is Verdict.BAD:
-        for subject in ("token", "server name", "sender", "bot", "namespaces", "room version", "ping"):
+        for subject in ("token", "server name", "sender", "bot", "namespaces", "devices", "room version", "ping"):
             yield Finding(subject, Verdict.SKIPPED, "not checked: the homeserver comes first")
         return
     whoami = await door.get("/_matrix/client/v3/account/whoami")
     token = _token(door.config, whoami)
     yield token
     if token.verdict is Verdict.BAD:
-        for subject in ("server name", "sender", "bot", "namespaces", "room version", "ping"):
+        for subject in ("server name", "sender", "bot", "namespaces", "devices", "room version", "ping"):
             yield Finding(subject, Verdict.SKIPPED, "not checked: the token comes first")
         return
     sender, _, domain = str(whoami.body.get("user_id", "")).removeprefix("@").partition(":")
@@ -132,6 +108,7 @@ async def _homeserver(door: Door) -> AsyncIterator[Finding]:
     else:
         yield await _bot(door)
         yield await _namespaces(door)
+    yield await _devices(door)
     yield await _room_version(door)
     yield await _ping(door)
 
@@ -206,6 +183,16 @@ def _is_own(answer: Answer) -> bool:
     return answer.status == 403 and "masquerade" not in answer.said
 
 
+async def _devices(door: Door) -> Finding:
+    """Whether the bot can have a device for its keys (MSC4190): who makes devices may remove none of them too."""
+    answer = await door.post("/_matrix/client/v3/delete_devices", {"devices": []})
+    if answer.status == 200:
+        return Finding("devices", Verdict.GOOD, "the bot may have one of its own, for encryption")
+    says = f"the homeserver does not let the service make devices, without which there is no encryption: {answer.said}"
+    mend = f"io.element.msc4190: true has to stand in the registration: {RENEW}; or update the homeserver"
+    return Finding("devices", Verdict.BAD, says, mend)
+
+
 async def _room_version(door: Door) -> Finding:
     answer = await door.get("/_matrix/client/v3/capabilities")
     offers: Any = answer.body
@@ -224,7 +211,7 @@ async def _ping(door: Door) -> Finding:
         async with stand_in(door.config) as found:
             answer = await door.post(path, {"transaction_id": "check"})
     except OSError as error:
-        says = f"cannot listen on {own.hostname} port {own.port}: {_words(error)}"
+        says = f"cannot listen on {own.hostname} port {own.port}: {in_words(error)}"
         return Finding("ping", Verdict.BAD, says, "correct appservice.hostname and appservice.port")
     if answer.status != 200:
         return Finding("ping", Verdict.BAD, *_why_no_ping(door.config, answer))
@@ -281,53 +268,9 @@ async def _antispam(session: aiohttp.ClientSession, config: Config) -> Finding:
     return Finding("antispam", Verdict.BAD, f"{url} answers {status} to antispam_token", mend)
 
 
-async def _database(config: Config) -> AsyncIterator[Finding]:
-    where = config.appservice.database_shown
-    version, trouble = await _tried(db.inspect(config.appservice.database))
-    if trouble or version is None:
-        mend = "correct appservice.database, start the database server, or let Coterie's user use it"
-        yield Finding("database", Verdict.BAD, f"{where}: {trouble}", mend)
-        yield Finding("schema", Verdict.SKIPPED, "not checked: the database comes first")
-        return
-    _, trouble = await _tried(db.probe(config.appservice.database))
-    if trouble:
-        mend = "give Coterie's user the right to write (SQLite: to the file and its folder)"
-        yield Finding("database", Verdict.BAD, f"{where} cannot be written: {trouble}", mend)
-    else:
-        yield Finding("database", Verdict.GOOD, f"{where} can be written")
-    yield _schema(*version)
-
-
-def _schema(version: int, latest: int) -> Finding:
-    if version == latest:
-        return Finding("schema", Verdict.GOOD, f"{version}, the newest")
-    if version > latest:
-        says = f"{version} is of a newer Coterie; this one knows up to {latest}"
-        return Finding("schema", Verdict.BAD, says, "install the newer Coterie again")
-    if version == 0:
-        return Finding("schema", Verdict.GOOD, "empty; the tables will be made at the first run")
-    return Finding("schema", Verdict.BAD, f"{version}, needs {latest}", "run coterie migrate")
-
-
-async def _tried(step: Awaitable[T]) -> tuple[T | None, str]:
-    """What a database step gives, or in a few words why it gave nothing."""
-    try:
-        return await asyncio.wait_for(step, SECONDS), ""
-    except TimeoutError:
-        return None, f"no answer within {SECONDS} seconds"
-    except Exception as error:
-        return None, _words(error)
-
-
 def _json_object(raw: bytes) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno and error.errno > 0:
-        return os.strerror(error.errno)  # aiohttp and asyncio say the address again, in Python's words
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,20 +1,28 @@
 """The client-server API of our own homeserver, as the bot: thin, over mautrix's HTTPAPI."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
 from mautrix.api import HTTPAPI, MediaPath, Method, Path
+from mautrix.client import Client
 from mautrix.errors import MatrixConnectionError
 from mautrix.types import DeviceID, UserID
 
 from appservice.domain.ids import UserId
 from appservice.matrix.body import read_json
 
-DEVICE = "COTERIE"
-"""The bot's device; made without a login (MSC4190)."""
+_CRYPTO_ONLY = json.dumps(
+    {"account_data": {"types": []}, "presence": {"types": []}, "room": {"rooms": []}}, separators=(",", ":")
+)
 _PAGE = 100
 _MOST_PAGES = 50
+_CHUNK = 64 * 1024
+_FETCH_TIMEOUT = aiohttp.ClientTimeout(total=20)
+"""A file may be on another server, and a room waits for it."""
+_MXC = re.compile(r"mxc://([A-Za-z0-9][A-Za-z0-9.:-]*|\[[0-9A-Fa-f:.]+\](?::[0-9]+)?)/([A-Za-z0-9_-]+)")
 
 
 class HomeserverError(Exception):
@@ -41,7 +49,13 @@ class DirectRoomLost(HomeserverError):
 
 
 class _Api(HTTPAPI):
-    """mautrix's API, but an error keeps what the homeserver said of waiting."""
+    """mautrix's API, but every failure is a HomeserverError, which keeps what the homeserver said of waiting."""
+
+    async def request(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().request(*args, **kwargs)
+        except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HomeserverError(0, "UNREACHABLE", type(error).__name__) from error
 
     async def _send(self, method: Any, url: Any, content: Any, query_params: Any, headers: Any) -> Any:
         request = self.session.request(str(method), url, data=content, params=query_params, headers=headers)
@@ -57,6 +71,29 @@ class _Api(HTTPAPI):
             if 200 <= response.status < 300 and isinstance(body, expected):
                 return body, response
             raise _error(response, body)
+
+    async def fetch(self, path: Any, most: int) -> bytes:
+        """Give what is at a path, unless it has more than `most` bytes."""
+        url = self.base_url.with_path(self._full_path(path), encoded=True)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        query = {"user_id": str(self.as_user_id), "timeout_ms": "10000"}
+        request = self.session.get(url, params=query, headers=headers, timeout=_FETCH_TIMEOUT)
+        found = bytearray()
+        async with request as response:
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                found += chunk
+                if len(found) > most:
+                    raise HomeserverError(413, "M_TOO_LARGE", "the file is too large")
+            if response.status != 200:
+                raise _error(response, _read_error(bytes(found)))
+        return bytes(found)
+
+
+def _read_error(raw: bytes) -> object:
+    try:
+        return read_json(raw, shallow=True)
+    except ValueError:
+        return None
 
 
 def _error(response: aiohttp.ClientResponse, body: object) -> HomeserverError:
@@ -86,30 +123,69 @@ class Homeserver:
         headers: dict[str, str] | None = None, *, secret: bool = False,
     ) -> Any:  # fmt: skip
         """Ask for a JSON object (for the whole state of a room: a list). What is `secret` is never logged."""
-        try:
-            answer = await self._api.request(method, path, content, headers, query_params=query, sensitive=secret)
-        except HomeserverError:
-            raise
-        except (MatrixConnectionError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise HomeserverError(0, "UNREACHABLE", type(error).__name__) from error
-        return answer
+        return await self._api.request(method, path, content, headers, query_params=query, sensitive=secret)
+
+    def client(self) -> Client:
+        """Give mautrix's client for the bot, for its crypto; its failures are HomeserverErrors too."""
+        return Client(UserID(self.bot), api=self._api)
 
     async def prepare(self, localpart: str, displayname: str) -> None:
-        """Make sure that the bot's account and device exist, with its name (MSC4190: no login)."""
-        device, self._api.as_device_id = self._api.as_device_id, None
+        """Make sure that the bot's account exists, with its name."""
+        self._api.as_device_id = None
         body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         try:
             await self._call(Method.POST, Path.v3.register, body)
         except HomeserverError as error:
             if error.errcode != "M_USER_IN_USE":
                 raise
-        if device is None:
-            named = {"display_name": "Coterie"}
-            await self._call(Method.PUT, Path.v3.devices[DEVICE], named)
-        self._api.as_device_id = device or DeviceID(DEVICE)
         profile = Path.v3.profile[self.bot].displayname
         if (await self._profile_name()) != displayname:
             await self._call(Method.PUT, profile, {"displayname": displayname})
+
+    async def make_device(self, device_id: str) -> None:
+        """Make sure that a device of the bot exists, and be it from now on (MSC4190: no login)."""
+        self._api.as_device_id = None
+        await self._call(Method.PUT, Path.v3.devices[device_id], {"display_name": "Coterie"})
+        self._api.as_device_id = DeviceID(device_id)
+
+    async def drop_devices(self, is_old: Callable[[str], bool]) -> None:
+        """Remove devices of the bot, so that nobody sends them keys any more."""
+        for device in (await self._call(Method.GET, Path.v3.devices))["devices"]:
+            if is_old(str(device["device_id"])):
+                await self._call(Method.DELETE, Path.v3.devices[str(device["device_id"])], {})
+
+    async def device_keys(self, device_id: str) -> dict[str, str] | None:
+        """Give the public keys that the homeserver has of a device of the bot, by key id; None where it has none."""
+        asked = {"device_keys": {self.bot: [device_id]}}
+        answer = await self._call(Method.POST, Path.v3.keys.query, asked)
+        device = answer["device_keys"].get(self.bot, {}).get(device_id)
+        return None if device is None else dict(device["keys"])
+
+    async def upload_keys(self, keys: Mapping[str, Any]) -> dict[str, Any]:
+        """Upload keys of the bot's device; gives how many one-time keys there are."""
+        answer: dict[str, Any] = await self._call(Method.POST, Path.v3.keys.upload, keys)
+        return answer
+
+    async def account_data(self, type: str) -> dict[str, Any]:
+        """Give something that the homeserver keeps for the bot; empty where there is nothing."""
+        try:
+            answer: dict[str, Any] = await self._call(Method.GET, Path.v3.user[self.bot].account_data[type])
+            return answer
+        except HomeserverError as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    async def set_account_data(self, type: str, content: Mapping[str, Any]) -> None:
+        """Have the homeserver keep something for the bot."""
+        await self._call(Method.PUT, Path.v3.user[self.bot].account_data[type], content)
+
+    async def sync(self, since: str, wait_s: int) -> dict[str, Any]:
+        """Give what was sent to the bot's device after a token ("": whatever waits), waiting for it for a while."""
+        query = {"filter": _CRYPTO_ONLY, "timeout": str(wait_s * 1000), "set_presence": "offline"}
+        query |= {"since": since} if since else {}
+        answer: dict[str, Any] = await self._call(Method.GET, Path.v3.sync, query=query)
+        return answer
 
     async def _profile_name(self) -> str | None:
         try:
@@ -185,11 +261,24 @@ class Homeserver:
         """Take a room out of our homeserver's directory."""
         await self._call(Method.PUT, Path.v3.directory.list.room[room_id], {"visibility": "private"})
 
-    async def upload(self, name: str, mimetype: str, data: bytes) -> str:
+    async def upload(self, mimetype: str, data: bytes, name: str | None = None) -> str:
         """Store a file and give its `mxc:` address."""
         headers = {"Content-Type": mimetype}
         answer = await self._call(Method.POST, MediaPath.v3.upload, data, {"filename": name}, headers)
         return str(answer["content_uri"])
+
+    async def download(self, address: str, most: int) -> bytes:
+        """Give the file at an `mxc:` address. Raises HomeserverError: of status 413 where it has more than `most`
+        bytes, 504 where it took too long."""
+        found = _MXC.fullmatch(address)
+        if found is None:
+            raise HomeserverError(400, "M_INVALID_PARAM", "that is no address of a file")
+        try:
+            return await self._api.fetch(Path.v1.media.download[found[1]][found[2]], most)
+        except TimeoutError as error:
+            raise HomeserverError(504, "TIMEOUT", "the file did not come") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise HomeserverError(0, "UNREACHABLE", type(error).__name__) from error
 
     async def redact(self, room_id: str, event_id: str, reason: str | None, txn_id: str) -> None:
         """Remove an event."""
@@ -209,6 +298,10 @@ class Homeserver:
         answer = await self._call(Method.GET, Path.v3.rooms[room_id].members)
         pairs = ((e.get("state_key"), (e.get("content") or {}).get("membership")) for e in answer["chunk"])
         return {str(user): str(standing) for user, standing in pairs if standing in ("join", "invite")}
+
+    async def joined(self, room_id: str) -> list[str]:
+        """Give who is in a room."""
+        return [str(user) for user in (await self._call(Method.GET, Path.v3.rooms[room_id].joined_members))["joined"]]
 
     async def invite(self, room_id: str, user_id: str) -> None:
         """Invite a person."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appservice.domain.group import Group
-from appservice.domain.guarding import GUARDED
+from appservice.domain.guarding import ENCRYPTED, ENCRYPTION, GUARDED
 from appservice.domain.ids import UserId
 from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
@@ -50,22 +50,30 @@ def group_powers(group: Group, bot: UserId, users: Mapping[UserId, int]) -> dict
 def group_room(group: Group, backup: str | None = None) -> dict[str, Any]:
     """Give the request for the room of a group; `backup` is created with the bot's own rights."""
     marker = {"type": wire_group.TYPE, "state_key": "", "content": wire_group.format_group(group.cap)}
-    request = _room(group.name, power_levels({group.owner: 100}), marker)
+    request = _room(group.name, power_levels({group.owner: 100}), marker, encrypted=group.encrypted)
     return request | {"creation_content": {"additional_creators": [backup]}} if backup else request
 
 
 def desk_room(group: Group) -> dict[str, Any]:
     """Give the request for the desk of a group: the private back-office room of its concierges."""
-    return _room(f"Desk: {group.name}", power_levels({group.owner: 100}))
+    return _room(f"Desk: {group.name}", power_levels({group.owner: 100}), encrypted=group.encrypted)
 
 
-def direct_room(name: str) -> dict[str, Any]:
+def direct_room(name: str, *, encrypted: bool) -> dict[str, Any]:
     """Give the request for a direct room. The person is invited once the room is known here, so that their joining
     cannot be overlooked; what is said waits for it."""
-    return _room(name, power_levels({})) | {"is_direct": True}
+    return _room(name, power_levels({}), encrypted=encrypted) | {"is_direct": True}
 
 
-def _room(name: str, levels: dict[str, Any], *state: dict[str, Any]) -> dict[str, Any]:
+def encryption_in(request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give the m.room.encryption with which a room is asked for; None where it is not encrypted."""
+    state = request.get("initial_state", ())
+    return next((event["content"] for event in state if event["type"] == ENCRYPTION), None)
+
+
+def _room(name: str, levels: dict[str, Any], *state: dict[str, Any], encrypted: bool) -> dict[str, Any]:
+    if encrypted:
+        state = (*state, {"type": ENCRYPTION, "state_key": "", "content": dict(ENCRYPTED)})
     return {
         "room_version": ROOM_VERSION,
         "preset": "private_chat",

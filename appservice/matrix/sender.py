@@ -20,16 +20,20 @@ from appservice.domain.effect import (
     Redact,
     SendEvent,
     SendFile,
+    SendPicture,
     SendState,
     Tell,
     TellCode,
     TellFile,
     Unlist,
 )
-from appservice.domain.guarding import POWER_LEVELS, Rules, beyond
+from appservice.domain.guarding import ENCRYPTION, POWER_LEVELS, Rules, beyond, is_encrypted
 from appservice.domain.ids import RoomId
+from appservice.matrix.crypto.crypto import Crypto
+from appservice.matrix.files import Files, NoPicture
 from appservice.matrix.homeserver import DirectRoomLost, Homeserver, HomeserverError
-from appservice.matrix.rooms import REQUEST
+from appservice.matrix.rooms import REQUEST, encryption_in
+from appservice.wire import encrypted, reaction, started
 from appservice.wire.event import Event, parse_event
 
 log = logging.getLogger("coterie.sender")
@@ -37,6 +41,9 @@ log = logging.getLogger("coterie.sender")
 _PINNED = "m.room.pinned_events"
 _RECENT = 20
 """How many events of a direct room are looked at for what was said before the bot came in."""
+
+_IN_CLEAR = (reaction.TYPE, started.TYPE)
+"""What is never encrypted: clients show no reaction that is, and what the bot sends to itself tells nothing."""
 
 Outcome = dict[str, Any]
 _KEPT_OF_STATE = ("type", "state_key", "sender", "content", "event_id", "origin_server_ts")
@@ -62,6 +69,7 @@ class Sender:
         code_of: CodeOf,
         end_checkout: End,
         wanted: Wanted,
+        crypto: Crypto,
     ) -> None:
         self._homeserver = homeserver
         self._direct_room_of = direct_room_of
@@ -69,6 +77,8 @@ class Sender:
         self._code_of = code_of
         self._end_checkout = end_checkout
         self._wanted = wanted
+        self._crypto = crypto
+        self._files = Files(homeserver, crypto.is_encrypted)
 
     async def perform(self, effect: Effect, id: str) -> Outcome:
         """Carry out an effect; `id` is the Matrix transaction id. Raises HomeserverError."""
@@ -79,10 +89,13 @@ class Sender:
             case Tell(user_id, content):
                 return {"event_id": await self._tell(user_id, content, id)}
             case SendFile(room_id, name, mimetype, text):
-                content = await self._file(name, mimetype, text.encode(), name)
+                content = await self._files.attached(room_id, name, mimetype, text.encode(), name)
                 return {"event_id": await self._send(room_id, "m.room.message", content, id)}
+            case SendPicture(room_id, content):
+                return await self._picture(room_id, content, id)
             case TellFile(user_id, name, mimetype, text, body):
-                content = await self._file(name, mimetype, text.encode(), body)
+                direct_id = await self._direct(user_id)
+                content = await self._files.attached(direct_id, name, mimetype, text.encode(), body)
                 return {"event_id": await self._tell(user_id, content, id)}
             case TellCode(user_id, code_id, content):
                 said = _with_code(content, self._code_of(code_id))
@@ -98,7 +111,7 @@ class Sender:
                     await hs.redact(room_id, event_id, reason, id)
                 return {}
             case CreateRoom(request):
-                return {"room_id": await self._create(dict(request), id)}
+                return {"room_id": await self._create(dict(request), id), "encryption": encryption_in(request)}
             case Invite(room_id, user_id, _, _, is_direct):
                 return await self._invite(room_id, user_id, is_direct)
             case Kick(room_id, user_id, reason, invited_only):
@@ -110,7 +123,7 @@ class Sender:
             case Leave(room_id):
                 return await self._leave(room_id)
             case ReadEvent(room_id, event_id):
-                return {"event": await hs.event(room_id, event_id)}
+                return {"event": await self._crypto.plain(await hs.event(room_id, event_id) | {"room_id": room_id})}
             case ReadBack(room_id, since):
                 return {"room_id": room_id, "events": await self._missed(room_id, since)}
             case Inspect(room_id, _, _, asked_at, join):
@@ -132,10 +145,14 @@ class Sender:
             raise
         return event.get("sender") == user_id
 
-    async def _tell(self, user_id: str, content: Any, id: str, *, secret: bool = False) -> str:
+    async def _direct(self, user_id: str) -> RoomId:
         direct_id = await self._direct_room_of(user_id)
         if direct_id is None:
             raise HomeserverError(0, "NO_DIRECT_ROOM", "the direct room is not there yet")
+        return direct_id
+
+    async def _tell(self, user_id: str, content: Any, id: str, *, secret: bool = False) -> str:
+        direct_id = await self._direct(user_id)
         try:
             return await self._send(direct_id, "m.room.message", content, id, secret=secret)
         except HomeserverError as error:
@@ -143,13 +160,20 @@ class Sender:
                 raise DirectRoomLost(user_id, direct_id, error) from error
             raise
 
-    async def _file(self, name: str, mimetype: str, data: bytes, body: str) -> dict[str, Any]:
-        """Upload a file, and give the message that shows it; a repeat uploads again, but the message is sent once."""
-        url = await self._homeserver.upload(name, mimetype, data)
-        info = {"mimetype": mimetype, "size": len(data)}
-        return {"msgtype": "m.file", "body": body, "filename": name, "url": url, "info": info, "m.mentions": {}}
+    async def _picture(self, room_id: str, content: Mapping[str, Any], id: str) -> Outcome:
+        """Send a picture, or nothing where it cannot be shown; a repeat stores it again, but sends it once."""
+        try:
+            image = await self._files.pictured(room_id, content)
+        except NoPicture as reason:
+            log.warning("a picture was left out: %s", reason)
+            return {"error": str(reason)}
+        return {"event_id": await self._send(room_id, "m.room.message", image, id)}
 
     async def _send(self, room_id: str, type: str, content: Any, id: str, *, secret: bool = False) -> str:
+        if type not in _IN_CLEAR:
+            encrypted_content = await self._crypto.encrypt(room_id, type, content)
+            if encrypted_content is not None:
+                type, content = encrypted.TYPE, encrypted_content
         try:
             return await self._homeserver.send(room_id, type, content, id, secret=secret)
         except HomeserverError as error:
@@ -211,18 +235,24 @@ class Sender:
         except HomeserverError as error:
             if error.status != 403 or user_id in await self._homeserver.members(room_id):
                 raise
+        await self._crypto.others_read(room_id)
         return {}
 
     async def _join(self, room_id: str, user_id: str) -> Outcome:
-        """Join a direct room, and bring what was said before: the homeserver does not push that. A room with more
-        than two people in it is no direct room, and is left at once."""
+        """Join a direct room, and bring whether it is encrypted and what was said before: the homeserver does not push
+        that. A room with more than two people in it is no direct room, and is left at once."""
         await self._homeserver.join(room_id)
         if set(await self._homeserver.members(room_id)) - {self._homeserver.bot, user_id}:
             await self._homeserver.leave(room_id)
             return {"room_id": room_id, "said": None}
         recent = await self._homeserver.recent(room_id, _RECENT)
         said = [event for event in recent if event.get("sender") == user_id and "state_key" not in event]
-        return {"room_id": room_id, "said": [event | {"room_id": room_id} for event in said]}
+        encryption = await self._homeserver.state(room_id, ENCRYPTION)
+        return {
+            "room_id": room_id,
+            "encryption": encryption if is_encrypted(encryption) else None,
+            "said": [event | {"room_id": room_id} for event in said],
+        }
 
     async def _leave(self, room_id: str) -> Outcome:
         try:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from appservice.domain.clearing import Clearing, Tier, units_short_of
-from appservice.domain.effect import SendEvent
+from appservice.domain.effect import SendEvent, SendPicture
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Status
 from appservice.domain.ids import RoomId
@@ -16,6 +16,7 @@ from appservice.present.words.recommendations import praise_line
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import message
 from appservice.wire import product as wire_product
+from appservice.wire.attachment import format_file
 
 _HOW = "react +1, +2 or +5, or reply with a number like +2"
 _STEPS = {
@@ -26,7 +27,7 @@ _STEPS = {
 }
 
 
-def product_events(room_id: RoomId, product: Product, group: Group) -> list[SendEvent]:
+def product_events(room_id: RoomId, product: Product, group: Group) -> list[SendPicture | SendEvent]:
     """Give the events that show a product: its picture, then its card."""
     key = {wire_product.TYPE: wire_product.format_product(product)}
     price = money(product.price, product.currency, group.locale)
@@ -38,15 +39,16 @@ def product_events(room_id: RoomId, product: Product, group: Group) -> list[Send
     card = SendEvent(room_id, message.TYPE, notice(text, key), answer="product_card", subject=product.id)
     if product.picture is None:
         return [card]
-    return [picture_event(room_id, product.picture, product.name), card]
+    return [picture_event(room_id, product, product.picture), card]
 
 
-def picture_event(room_id: RoomId, picture: Picture, name: str) -> SendEvent:
-    """Give the event that shows a picture; all that matters is in the text message after it."""
+def picture_event(room_id: RoomId, product: Product, picture: Picture) -> SendPicture:
+    """Give what shows a product's picture; all that matters is in the text message after it."""
     sizes = {"mimetype": picture.mimetype, "w": picture.width, "h": picture.height, "size": picture.size}
     info = {name: value for name, value in sizes.items() if value is not None}
-    content = {"msgtype": "m.image", "body": name, "url": picture.url, "info": info, "m.mentions": {}}
-    return SendEvent(room_id, message.TYPE, content)
+    where = {"file": format_file(picture.url, picture.key)} if picture.key else {"url": picture.url}
+    content = {"msgtype": "m.image", "body": product.name, "info": info, "m.mentions": {}, **where}
+    return SendPicture(room_id, content, answer="pictured", subject=product.id)
 
 
 def card_content(

@@ -12,6 +12,7 @@ from appservice.payment import report
 from appservice.routes.answers import ANSWERS
 from appservice.routes.arrivals import ROUTES
 from appservice.routes.dues import PRUNE, PRUNE_EVERY_MS, TIMERS
+from appservice.routes.opening import opened
 from appservice.routes.wanted import wanted
 from appservice.store.inbox import Arrival
 from appservice.store.rooms import RoomKind
@@ -22,7 +23,7 @@ from appservice.wire.event import parse_event
 
 __all__ = [
     "ANSWER", "ANSWERS", "DIRECT_LOST", "PRUNE", "PRUNE_EVERY_MS", "ROUTES", "TIMERS", "Malformed", "fire",
-    "handle", "wanted",
+    "handle", "opened", "wanted",
 ]  # fmt: skip
 
 ANSWER = "coterie.answer."
@@ -51,13 +52,18 @@ async def handle(unit: Unit, config: Config, arrival: Arrival) -> None:
         work = Work(unit, config, Cause(arrival.id, arrival.received_at, arrival.seq))
         await ANSWERS[arrival.type.removeprefix(ANSWER)](work, arrival.content)
         return
-    event = parse_event(arrival.content)
+    event = parse_event(arrival.content, was_encrypted=arrival.was_encrypted)
     if event is None or arrival.type == MALFORMED:
         raise Malformed("this is not an event")
+    if event.was_encrypted and event.event_id not in await wanted(unit, config, [event]):
+        await unit.inbox.forget(arrival.seq)
+        return
     room = await unit.rooms.get(event.room_id)
     place = _PLACES[room.kind] if room else Place.DIRECT
     way = _WAYS.get(event.type, Way.OTHER)
-    cause = Cause(arrival.id, arrival.received_at, arrival.seq, event.sender, event.room_id, place, way)
+    is_encrypted = room is not None and room.encryption is not None
+    in_clear = way is Way.MESSAGE and is_encrypted and not event.was_encrypted
+    cause = Cause(arrival.id, arrival.received_at, arrival.seq, event.sender, event.room_id, place, way, in_clear)
     await ROUTES[event.type](Work(unit, config, cause), event, room)
 
 

@@ -19,7 +19,7 @@ from appservice.actions.work import Work
 from appservice.domain.ids import BuyId, EventId, GroupId, ProductId, RoomId, UserId
 from appservice.routes.arrivals import ROUTES
 from appservice.store.inbox import KEPT_MS
-from appservice.store.rooms import RoomKind
+from appservice.store.rooms import Room, RoomKind
 from appservice.wire.content import integer_at
 from appservice.wire.event import parse_event
 from appservice.wire.message import parse_picture
@@ -41,14 +41,16 @@ async def _on_room(work: Work, answer: Answer, kind: RoomKind) -> None:
     if "error" in answer:
         await groups.room_refused(work, group_id, answer["error"])
     else:
-        await groups.room_made(work, group_id, RoomId(answer["room_id"]), kind)
+        room = Room(RoomId(answer["room_id"]), kind, group_id, answer.get("encryption"))
+        await groups.room_made(work, room)
 
 
 async def _on_direct_room(work: Work, answer: Answer) -> None:
     if "error" in answer:
         await directs.not_made(work, UserId(answer["subject"]), None)
     else:
-        await directs.made(work, UserId(answer["subject"]), RoomId(answer["room_id"]))
+        encryption = answer.get("encryption")
+        await directs.made(work, UserId(answer["subject"]), RoomId(answer["room_id"]), encryption)
 
 
 async def _on_direct_invited(work: Work, answer: Answer) -> None:
@@ -59,11 +61,11 @@ async def _on_direct_invited(work: Work, answer: Answer) -> None:
 async def _on_direct_joined(work: Work, answer: Answer) -> None:
     room_id = RoomId(answer["effect"]["room_id"])
     if "error" in answer or answer["said"] is None:
-        await directs.not_joined(work, room_id)
+        await directs.not_joined(work, UserId(answer["subject"]), room_id)
     else:
         since = work.unit.now - KEPT_MS // 2
         said = [raw for raw in answer["said"] if _is_to_be_heard(raw, since)]
-        await directs.joined(work, UserId(answer["subject"]), room_id, said)
+        await directs.joined(work, UserId(answer["subject"]), room_id, said, answer.get("encryption"))
 
 
 def _is_to_be_heard(raw: object, since: int) -> bool:
@@ -103,6 +105,11 @@ async def _on_product_card(work: Work, answer: Answer) -> None:
 async def _on_picture(work: Work, answer: Answer) -> None:
     picture = None if "error" in answer else parse_picture(answer["event"].get("content"))
     await products.picture_read(work, answer["subject"], picture)
+
+
+async def _on_pictured(work: Work, answer: Answer) -> None:
+    if "error" in answer:
+        await products.picture_left_out(work, ProductId(answer["subject"]))
 
 
 async def _on_looked_at(work: Work, answer: Answer) -> None:
@@ -167,6 +174,7 @@ ANSWERS: Mapping[str, Callable[[Work, Answer], Awaitable[None]]] = {
     "result": _on_result,
     "product_card": _on_product_card,
     "picture": _on_picture,
+    "pictured": _on_pictured,
     "vouch_line": _on_vouch_line,
     "looked_at": _on_looked_at,
     "adopt": _on_adopt,

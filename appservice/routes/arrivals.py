@@ -21,15 +21,15 @@ from appservice.commands.choosing import buy_of_card, find_buy
 from appservice.commands.command import Call
 from appservice.domain.code import parse_code
 from appservice.domain.group_buy import Add, GroupBuy
-from appservice.domain.guarding import GUARDED
+from appservice.domain.guarding import ENCRYPTION, GUARDED
 from appservice.domain.ids import GroupId, RoomId, UserId
 from appservice.domain.member import Member, Presence
 from appservice.domain.recommendation import LIKES
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.store.rooms import Room, RoomKind
+from appservice.wire import encrypted, membership, message, pledge_event, reaction, redaction, started
 from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
-from appservice.wire import membership, message, pledge_event, reaction, redaction, started
 from appservice.wire.event import Event
 from appservice.wire.keyed import parse_keyed
 from appservice.wire.membership import Membership, parse_membership
@@ -85,6 +85,8 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
 
 
 async def _on_code(work: Work, code: str) -> None:
+    if await work.refuse_clear():
+        return
     refusal = await vouching.redeem(work, code)
     if refusal is not None:
         await work.refuse(refusal)
@@ -106,7 +108,7 @@ async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
 
 
 async def _pledge_more(work: Work, room: Room, buy: GroupBuy, text: str) -> None:
-    if await pledges.removed_as_private(work):
+    if await pledges.removed_as_private(work) or await work.refuse_clear():
         return
     member = await _member_here(work, room, buy)
     if member is None:
@@ -134,7 +136,7 @@ async def _on_pledge_event(work: Work, event: Event, room: Room | None) -> None:
         await pledges.edited(work, replaced)
     elif isinstance(asked, Refusal):
         await work.refuse(asked)
-    else:
+    elif not await work.refuse_clear():
         buy = await work.unit.buys.find(asked.buy_id)
         member = await _member_here(work, room, buy, former=pledges.takes_back(asked.wish)) if buy else None
         if buy is None or member is None:  # both alike: whose buys there are elsewhere is nobody's business
@@ -156,7 +158,14 @@ async def _member_here(work: Work, room: Room, buy: GroupBuy, *, former: bool = 
     return None
 
 
+async def _on_unreadable(work: Work, event: Event, room: Room | None) -> None:
+    """Forget it: it was removed, is a replay, or was broken on purpose."""
+    await work.unit.inbox.forget(work.cause.position)
+
+
 async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
+    if event.redacts is not None:
+        await work.unit.inbox.removed(event.redacts, event.sender)
     if event.redacts is None or await deciding.line_removed(work, event.redacts):
         return
     if await recommending.taken_back(work, event.redacts):
@@ -171,6 +180,9 @@ async def _on_membership(work: Work, event: Event, room: Room | None) -> None:
     change = parse_membership(event)
     if change is None:
         return
+    if room is not None:  # while they were out, nobody told us of their devices (seen on Synapse)
+        await work.unit.keys.devices_changed([change.user_id])
+        await work.unit.rooms.changed([room.room_id])
     if change.user_id == work.config.bot_mxid:
         await _on_own_membership(work, event.room_id, change, room)
     elif room is not None and room.kind is RoomKind.GROUP:
@@ -223,8 +235,12 @@ async def _on_started(work: Work, event: Event, room: Room | None) -> None:
 
 
 async def _on_policy(work: Work, event: Event, room: Room | None) -> None:
-    if event.state_key is not None and room is not None and room.kind is not RoomKind.DIRECT:
+    if event.state_key is None or room is None:
+        return
+    if room.kind is not RoomKind.DIRECT:
         await guarding.changed(work, GroupId(room.subject), event)
+    elif event.type == ENCRYPTION and not event.state_key:
+        await directs.encrypted(work, event.room_id, event.content)
 
 
 def _call(work: Work, room: Room, rest: str, typed: Message) -> Call:
@@ -239,6 +255,7 @@ ROUTES: Mapping[str, Callable[[Work, Event, Room | None], Awaitable[None]]] = {
     pledge_event.TYPE: _on_pledge_event,
     reaction.TYPE: _on_reaction,
     redaction.TYPE: _on_redaction,
+    encrypted.TYPE: _on_unreadable,
     membership.TYPE: _on_membership,
     wire_buy.TYPE: _on_buy_state,
     started.TYPE: _on_started,

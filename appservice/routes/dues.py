@@ -11,6 +11,7 @@ from appservice.actions import (
     farewell,
     forgetting,
     inspection,
+    keyless,
     orders,
     seats,
     vouching,
@@ -19,6 +20,7 @@ from appservice.actions import (
 from appservice.actions.work import Work
 from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.ids import BuyId, GroupId, RoomId, UserId
+from appservice.store.settings import STARTED_AT
 
 
 async def _on_opening(work: Work, subject: str) -> None:
@@ -86,6 +88,12 @@ async def _on_adoption_due(work: Work, subject: str) -> None:
     await adoption.expired(work, RoomId(subject))
 
 
+async def _on_key_due(work: Work, subject: str) -> None:
+    room_id, _, rest = subject.partition(" ")
+    session_id, _, sender = rest.rpartition(" ")
+    await keyless.missed(work, RoomId(room_id), UserId(sender), session_id)
+
+
 async def _on_inspection_due(work: Work, subject: str) -> None:
     await inspection.inspect(work, GroupId(subject))
 
@@ -97,9 +105,13 @@ PRUNE_EVERY_MS = 6 * HOUR_MS
 async def _on_prune(work: Work, subject: str) -> None:
     await work.unit.inbox.prune(work.unit.now)
     await work.unit.outbox.prune(work.unit.now)
+    started_at = int(await work.unit.settings.get(STARTED_AT) or 0)
+    if work.unit.now - started_at >= HOUR_MS:  # before, there may still be something to be read that came meanwhile
+        await work.unit.keys.prune(work.unit.now)
     await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
     await work.unit.told.prune(directs.ASKED, work.unit.now - HOUR_MS)
-    for beginning in ("early", "over the cap", "reminded", "requests", "unreached"):  # the others are said once for all
+    # the others are said once for all
+    for beginning in ("early", "key", "over the cap", "reminded", "requests", "unreached"):
         await work.unit.told.prune(beginning, work.unit.now - 30 * DAY_MS)
     await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
 
@@ -116,6 +128,7 @@ TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
     "vouch": _on_vouch_due,
     "newcomers": _on_newcomers_due,
     "inspection": _on_inspection_due,
+    "key": _on_key_due,
     "adoption": _on_adoption_due,
     "forget": _on_forget_due,
     "forgotten": _on_forgotten_due,

@@ -4,11 +4,12 @@ from appservice.actions import vouching
 from appservice.actions.guarding import can_redact
 from appservice.actions.requests import may_ask
 from appservice.config import Config
+from appservice.domain.guarding import ENCRYPTION
 from appservice.domain.recommendation import LIKES
 from appservice.routes.arrivals import POLICY, ROUTES
 from appservice.store.rooms import Room, RoomKind
 from appservice.store.unit import Unit
-from appservice.wire import membership, message, reaction, redaction, started
+from appservice.wire import encrypted, membership, message, reaction, redaction, started
 from appservice.wire.event import Event
 from appservice.wire.keyed import parse_keyed
 from appservice.wire.message import Message, parse_message
@@ -39,8 +40,10 @@ async def _is_wanted(unit: Unit, config: Config, event: Event, room: Room | None
     if room is None:
         return False
     if event.type in POLICY:
-        return room.kind is not RoomKind.DIRECT
+        return room.kind is not RoomKind.DIRECT or event.type == ENCRYPTION
     match event.type:
+        case encrypted.TYPE:
+            return bool(event.content) and event.state_key is None
         case message.TYPE:
             is_keyed = room.kind is not RoomKind.DIRECT and parse_keyed(event.content) is not None
             if is_keyed and await may_ask(unit, room.subject, event.sender):

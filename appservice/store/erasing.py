@@ -94,9 +94,31 @@ class Erasing:
         run = self._connection.execute
         await run("DELETE FROM guess WHERE user_id = $1", user_id)
         await run("DELETE FROM adoption WHERE owner = $1", user_id)
+        await self._keys(user_id)
         await run("DELETE FROM told" + _ABOUT, *_subject(user_id))  # noqa: S608
         others = "DELETE FROM timer" + _ABOUT + " AND kind NOT IN ('forget', 'forgotten')"  # noqa: S608
         await run(others, *_subject(user_id))
+
+    async def _keys(self, user_id: str) -> None:
+        """Forget a person's devices, and the keys to what they wrote. Where one of their devices is still to be given a
+        key, the session goes: the next one is for those who are there then."""
+        run = self._connection.execute
+        theirs = "SELECT identity_key FROM crypto_device WHERE user_id = $1"
+        await run(f"DELETE FROM crypto_olm_session WHERE sender_key IN ({theirs})", user_id)  # noqa: S608
+        for table in (
+            "crypto_device",
+            "crypto_tracked_user",
+            "crypto_cross_signing_keys",
+            "megolm_inbound",
+            "megolm_index",
+        ):
+            await run(f"DELETE FROM {table} WHERE user_id = $1", user_id)  # noqa: S608
+        await run(
+            "DELETE FROM crypto_cross_signing_signatures WHERE signed_user_id = $1 OR signer_user_id = $1", user_id
+        )
+        for row in await self._connection.fetch("SELECT room_id, missing FROM megolm_outbound WHERE missing <> '[]'"):
+            if any(user == user_id for user, _ in json.loads(row["missing"])):
+                await run("DELETE FROM megolm_outbound WHERE room_id = $1", row["room_id"])
 
     # What was sent and received
 
@@ -123,6 +145,7 @@ class Erasing:
                         f"UPDATE {table} SET content = $2, status = $3, error = NULL, id = $4 WHERE seq = $1",  # noqa: S608
                         row["seq"], content, status, _pattern(user_id).sub(f"erased {row['seq']}", row["id"]),
                     )  # fmt: skip
+        await self._connection.execute("UPDATE arrival SET sender = NULL, session_id = NULL WHERE sender = $1", user_id)
 
     async def _rows(self, table: str, user_id: str, more: str = "") -> list[Any]:
         """Give the rows of a table in which a person is named."""

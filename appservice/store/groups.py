@@ -35,9 +35,9 @@ class Groups:
         """Write a new group down."""
         await self._connection.execute(
             "INSERT INTO coterie_group (id, name, owner, cap, currency, locale, time_zone, status, created_at, room_id,"
-            " bot_power, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            " bot_power, kept, encrypted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             group.id, group.name, group.owner, group.cap, group.currency, group.locale, group.time_zone,
-            group.status.value, now, group.room_id, group.bot_power, json.dumps(group.kept),
+            group.status.value, now, group.room_id, group.bot_power, json.dumps(group.kept), int(group.encrypted),
         )  # fmt: skip
 
     async def save(self, group: Group) -> None:
@@ -173,6 +173,7 @@ def _group(row: Any) -> Group:
         kept=json.loads(row["kept"]),
         shown_at=row["shown_at"],
         private_pledges=bool(row["private_pledges"]),
+        encrypted=bool(row["encrypted"]),
     )
 
 

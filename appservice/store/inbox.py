@@ -10,15 +10,20 @@ from appservice.store.db import Connection, is_sqlite, storable
 _JOURNALING_LOCK = 0x6A6F75726E616C  # "journal"
 MOST_ATTEMPTS = 5
 _LANES_OF_GROUP = (
-    "SELECT room_id FROM room WHERE subject = $2 OR subject IN (SELECT user_id FROM member WHERE group_id = $2)"
+    "SELECT room_id FROM room WHERE subject = $3 OR subject IN (SELECT user_id FROM member WHERE group_id = $3)"
 )
+KEY_WAIT_MS = 5 * 60 * 1000
+"""For how long a group buy's close, or anything else that takes place after what came before it, waits for keys."""
+KEPT_KEYLESS_MS = 7 * 24 * 3600 * 1000
+"""How long something that cannot be decrypted waits for its key."""
 KEPT_MS = 30 * 24 * 3600 * 1000
 """How long the ids of done arrivals are remembered, so that a late repeat is known; contents go at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One thing that came in. `seq` is its place in the journal; `received_at` decides what is in time."""
+    """One thing that came in. `seq` is its place in the journal; `received_at` decides what is in time.
+    `was_encrypted` is set where the content has been decrypted since."""
 
     seq: int
     id: str
@@ -27,6 +32,7 @@ class Arrival:
     content: Mapping[str, Any]
     received_at: int
     attempts: int
+    was_encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class Inbox:
     async def claim(self, arrival: Arrival) -> bool:
         """Mark an arrival done and forget its content; False where another worker was first."""
         seq = await self._connection.fetchval(
-            "UPDATE arrival SET status = 'done', content = NULL, error = NULL"
+            "UPDATE arrival SET status = 'done', content = NULL, error = NULL, session_id = NULL, sender = NULL"
             " WHERE seq = $1 AND status = 'waiting' RETURNING seq",
             arrival.seq,
         )
@@ -109,31 +115,107 @@ class Inbox:
         )  # fmt: skip
         return parked
 
+    async def wait_for_key(self, arrival: Arrival, session_id: str) -> None:
+        """Have an arrival wait until the key of its Megolm session is there."""
+        await self._connection.execute(
+            "UPDATE arrival SET status = 'keyless', session_id = $2, sender = $3"
+            " WHERE seq = $1 AND status = 'waiting'",
+            arrival.seq, session_id, arrival.content["sender"],
+        )  # fmt: skip
+
+    async def waits_since(self, arrival: Arrival, since: int) -> int | None:
+        """Give since when (ms), if later than `since`, something waits for its key that the same person has sent in the
+        same room before."""
+        received_at: int | None = await self._connection.fetchval(
+            "SELECT MIN(received_at) FROM arrival WHERE sender = $1 AND lane = $2 AND status = 'keyless'"
+            " AND seq < $3 AND received_at > $4",
+            arrival.content["sender"], arrival.lane, arrival.seq, since,
+        )  # fmt: skip
+        return received_at
+
+    async def put_off(self, arrival: Arrival, due_at: int) -> None:
+        """Have an arrival wait until a time (ms), or until a key has come in its room."""
+        await self._connection.execute(
+            "UPDATE arrival SET due_at = $2, sender = $3 WHERE seq = $1 AND status = 'waiting'",
+            arrival.seq, due_at, arrival.content["sender"],
+        )  # fmt: skip
+
+    async def key_came(self, room_id: str, session_id: str, now: int) -> None:
+        """Let the arrivals go that waited for the key of a Megolm session, in their places."""
+        await self._connection.execute(
+            "UPDATE arrival SET status = 'waiting', due_at = $3"
+            " WHERE session_id = $2 AND lane = $1 AND status = 'keyless'",
+            room_id, session_id, now,
+        )  # fmt: skip
+        await self._connection.execute(
+            "UPDATE arrival SET due_at = $2 WHERE lane = $1 AND status = 'waiting' AND attempts = 0 AND due_at > $2",
+            room_id, now,
+        )  # fmt: skip
+
+    async def forget(self, seq: int) -> None:
+        """Forget that something was ever there: chatter, which could not be told before it was decrypted."""
+        await self._connection.execute("DELETE FROM arrival WHERE seq = $1", seq)
+
+    async def keyless(self, room_id: str, session_id: str) -> list[Arrival]:
+        """Give what waits for the key of a Megolm session, in order."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM arrival WHERE session_id = $2 AND lane = $1 AND status = 'keyless' ORDER BY seq",
+            room_id, session_id,
+        )  # fmt: skip
+        return [_arrival(row) for row in rows]
+
+    async def keyless_since(self) -> tuple[int, int | None]:
+        """Count what waits for a key, and give when (ms) the oldest of it came."""
+        row = await self._connection.fetchrow(
+            "SELECT COUNT(*) AS waiting, MIN(received_at) AS oldest FROM arrival WHERE status = 'keyless'"
+        )
+        return row["waiting"], row["oldest"]
+
+    async def removed(self, event_id: str, by: str) -> bool:
+        """Forget an event that waits for its key or for one before it, if it is its sender who has removed it; tells
+        whether there was one."""
+        seq = await self._connection.fetchval(
+            "UPDATE arrival SET status = 'done', content = NULL, session_id = NULL, sender = NULL"
+            " WHERE id = $1 AND status IN ('keyless', 'waiting') AND sender = $2 RETURNING seq",
+            event_id, by,
+        )  # fmt: skip
+        return seq is not None
+
     async def begin_journaling(self) -> None:
         """Let `is_waiting_before` wait for this transaction; the time of receipt is read after this."""
         if not is_sqlite(self._connection):
             await self._connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _JOURNALING_LOCK)
 
-    async def is_waiting_before(self, received_before: int, group_id: str | None = None) -> bool:
+    async def is_waiting_before(self, received_before: int, now: int, group_id: str | None = None) -> bool:
         """Tell whether anything journaled before that moment is still to be handled; on demand only what can be about
-        a group: in its rooms, and in the direct rooms of those who are or were in it.
+        a group: in its rooms, and in the direct rooms of those who are or were in it. What waits for its key counts for
+        KEY_WAIT_MS after it came.
 
         Waits for those who are writing to the journal right now, so that nothing received in time is overlooked
         (SQLite has one writer anyway).
         """
         if not is_sqlite(self._connection):
             await self._connection.execute("SELECT pg_advisory_xact_lock($1)", _JOURNALING_LOCK)
-        query = "SELECT seq FROM arrival WHERE status = 'waiting' AND received_at < $1"
+        query = (
+            "SELECT seq FROM arrival WHERE received_at < $1"
+            " AND (status = 'waiting' OR (status = 'keyless' AND received_at > $2))"
+        )
+        since = now - KEY_WAIT_MS
         if group_id is None:
-            row = await self._connection.fetchval(f"{query} LIMIT 1", received_before)
+            row = await self._connection.fetchval(f"{query} LIMIT 1", received_before, since)
         else:
             row = await self._connection.fetchval(
-                f"{query} AND lane IN ({_LANES_OF_GROUP}) LIMIT 1", received_before, group_id
+                f"{query} AND lane IN ({_LANES_OF_GROUP}) LIMIT 1", received_before, since, group_id
             )
         return row is not None
 
     async def prune(self, now: int) -> None:
-        """Forget the ids of arrivals that were done long ago."""
+        """Forget the ids of arrivals that were done long ago, and what has waited for its key for too long."""
+        await self._connection.execute(
+            "UPDATE arrival SET status = 'done', content = NULL, session_id = NULL, sender = NULL"
+            " WHERE status = 'keyless' AND received_at < $1",
+            now - KEPT_KEYLESS_MS,
+        )
         await self._connection.execute("DELETE FROM arrival WHERE status = 'done' AND received_at < $1", now - KEPT_MS)
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from appservice.domain.attachment import FileKey
 from appservice.domain.ids import EventId, GroupId, Number, ProductId
 from appservice.domain.product import Picture, Product
 from appservice.store.db import Connection
@@ -63,6 +64,12 @@ class Products:
         return _product(row) if row else None
 
 
+def _picture(stored: str) -> Picture:
+    fields = json.loads(stored)
+    key = fields.get("key")
+    return Picture(**fields | {"key": FileKey(**key) if key else None})
+
+
 def _product(row: Any) -> Product:
     return Product(
         id=ProductId(row["id"]),
@@ -74,6 +81,6 @@ def _product(row: Any) -> Product:
         link=row["link"],
         posted_by=Number(row["posted_by"]),
         posted_at=row["posted_at"],
-        picture=Picture(**json.loads(row["picture"])) if row["picture"] else None,
+        picture=_picture(row["picture"]) if row["picture"] else None,
         event_id=EventId(row["event_id"]) if row["event_id"] else None,
     )

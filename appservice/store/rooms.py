@@ -1,7 +1,10 @@
 """Which rooms are ours, and the direct room of each person."""
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from appservice.domain.ids import RoomId, UserId
 from appservice.store.db import Connection
@@ -17,11 +20,13 @@ class RoomKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room of the service; `subject` is its group's id, or the person's user id for a direct room."""
+    """A room of the service; `subject` is its group's id, or the person's user id for a direct room. `encryption` is
+    the content of its m.room.encryption; None where it is not encrypted."""
 
     room_id: RoomId
     kind: RoomKind
     subject: str
+    encryption: Mapping[str, Any] | None = None
 
 
 class DirectStatus(StrEnum):
@@ -50,23 +55,68 @@ class Rooms:
     async def get(self, room_id: str) -> Room | None:
         """Give the room of that id, if it is one of ours."""
         row = await self._connection.fetchrow("SELECT * FROM room WHERE room_id = $1", room_id)
-        return Room(RoomId(row["room_id"]), RoomKind(row["kind"]), row["subject"]) if row else None
+        if row is None:
+            return None
+        encryption = json.loads(row["encryption"]) if row["encryption"] else None
+        return Room(RoomId(row["room_id"]), RoomKind(row["kind"]), row["subject"], encryption)
 
     async def all_ids(self) -> set[str]:
         """Give the ids of every room of ours."""
         return {row["room_id"] for row in await self._connection.fetch("SELECT room_id FROM room")}
 
     async def add(self, room: Room) -> None:
-        """Remember a room."""
+        """Remember a room; one that is known to be encrypted stays so."""
+        encryption = None if room.encryption is None else json.dumps(room.encryption)
         await self._connection.execute(
-            "INSERT INTO room (room_id, kind, subject) VALUES ($1, $2, $3)"
-            " ON CONFLICT (room_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject",
-            room.room_id, room.kind.value, room.subject,
+            "INSERT INTO room (room_id, kind, subject, encryption) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (room_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject,"
+            " encryption = COALESCE(excluded.encryption, room.encryption)",
+            room.room_id, room.kind.value, room.subject, encryption,
         )  # fmt: skip
+
+    async def encrypt(self, room_id: str, encryption: Mapping[str, Any]) -> None:
+        """Note that a room is encrypted from now on, and how."""
+        await self._connection.execute(
+            "UPDATE room SET encryption = $2 WHERE room_id = $1", room_id, json.dumps(encryption)
+        )
+
+    async def changed(self, room_ids: Iterable[str]) -> None:
+        """Note that others may read what is said next in these rooms than until now."""
+        for room_id in room_ids:
+            await self._connection.execute("UPDATE room SET epoch = epoch + 1 WHERE room_id = $1", room_id)
+
+    async def epoch(self, room_id: str) -> int:
+        """Give how often it has changed who may read in a room."""
+        epoch: int | None = await self._connection.fetchval("SELECT epoch FROM room WHERE room_id = $1", room_id)
+        return epoch or 0
+
+    async def knows(self, user_id: str) -> bool:
+        """Tell whether a person has to do with a group, or has a direct room."""
+        known = await self._connection.fetchval(
+            "SELECT 1 FROM member WHERE user_id = $1 UNION ALL"
+            " SELECT 1 FROM room WHERE kind = 'direct' AND subject = $1 LIMIT 1",
+            user_id,
+        )
+        return known is not None
+
+    async def shared_with(self, user_id: str) -> list[RoomId]:
+        """Give the encrypted rooms in which a person may be."""
+        rows = await self._connection.fetch(
+            "SELECT room_id FROM room WHERE encryption IS NOT NULL AND ((kind = 'direct' AND subject = $1)"
+            " OR subject IN (SELECT group_id FROM member WHERE user_id = $1)) ORDER BY room_id",
+            user_id,
+        )
+        return [RoomId(row["room_id"]) for row in rows]
+
+    async def count(self) -> tuple[int, int]:
+        """Count the rooms, and those of them that are encrypted."""
+        row = await self._connection.fetchrow("SELECT COUNT(*) AS rooms, COUNT(encryption) AS encrypted FROM room")
+        return row["rooms"], row["encrypted"]
 
     async def forget(self, room_id: str) -> None:
         """Forget a room."""
         await self._connection.execute("DELETE FROM room WHERE room_id = $1", room_id)
+        await self._connection.execute("DELETE FROM megolm_outbound WHERE room_id = $1", room_id)
 
     async def count_direct(self, user_id: str) -> int:
         """Count the direct rooms with a person that we know of, accepted ones that are not joined yet included."""

@@ -13,6 +13,21 @@ RUNNING = "running"
 LOOK_BACK_TO = "look_back_to"
 """From which time on (ms) the rooms are to be read for what was never delivered; empty where they are not."""
 
+CRYPTO_SYNC = "crypto_sync"
+"""Up to where the bot's crypto traffic has been read."""
+KEYS_GENERATION = "keys_generation"
+"""Counts the states of the bot's keys of which the homeserver was told."""
+CROSS_SIGNING = "cross_signing"
+"""The bot's own identity, by which it signs its devices; encrypted."""
+RENEWED = "renewed"
+"""Not empty while the bot has a new device in place of one whose keys were lost, and the groups were not told."""
+SIGNED = "signed"
+"""The device that was signed by it."""
+RECOVERY_KEY = "recovery_key"
+"""Names the recovery key of that identity; empty where there is none."""
+RECOVERY_KEY_AT = "recovery_key_at"
+"""When (ms) it was made."""
+
 
 class Settings:
     """Named values on one connection."""

@@ -1,7 +1,7 @@
 """A unit: claim of the arrival, new state, ledger and owed effects in one database transaction, with one `now`."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from appservice.domain.ids import ALPHABET
@@ -13,6 +13,7 @@ from appservice.store.db import Connection, Database, UnitLost
 from appservice.store.erasing import Erasing
 from appservice.store.groups import Groups
 from appservice.store.inbox import Inbox, NewArrival
+from appservice.store.keys import Keys
 from appservice.store.ledger import Ledger
 from appservice.store.orders import Orders
 from appservice.store.outbox import Outbox
@@ -57,7 +58,13 @@ class Unit:
         self.adoptions = Adoptions(connection)
         self.personal = Personal(connection)
         self.erasing = Erasing(connection)
+        self.keys = Keys(connection)
         self._connection = connection
+
+    @property
+    def connection(self) -> Connection:
+        """The connection itself, to be lent to mautrix's crypto store."""
+        return self._connection
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -89,12 +96,15 @@ class Store:
         async with self._database.transaction() as connection:
             yield Unit(connection, self._now())
 
-    async def journal(self, arrivals: Sequence[NewArrival]) -> int:
-        """Write arrivals down once each, with one `received_at`; gives how many were new."""
+    async def journal(self, arrivals: Sequence[NewArrival], changed: Iterable[str] = ()) -> int:
+        """Write arrivals down once each, with one `received_at`; gives how many were new. In
+        the rooms that have `changed`, others read what is said from now on."""
         async with self._database.transaction() as connection:
             inbox = Inbox(connection)
             await inbox.begin_journaling()
-            return await inbox.journal(arrivals, self._now())
+            new = await inbox.journal(arrivals, self._now())
+            await Rooms(connection).changed(changed)
+            return new
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Unit]:

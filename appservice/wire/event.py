@@ -14,7 +14,8 @@ they concern nobody here."""
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A room event. `state_key` is None for message-like events; `redacts` is filled for redactions."""
+    """A room event. `state_key` is None for message-like events; `redacts` is filled for redactions; `was_encrypted`
+    tells that homeservers could not read it."""
 
     event_id: EventId
     room_id: RoomId
@@ -23,9 +24,10 @@ class Event:
     state_key: str | None
     content: Mapping[str, Any]
     redacts: EventId | None = None
+    was_encrypted: bool = False
 
 
-def parse_event(raw: object) -> Event | None:
+def parse_event(raw: object, *, was_encrypted: bool = False) -> Event | None:
     """Give the event, or None where the envelope is not that of an event."""
     if not isinstance(raw, dict):
         return None
@@ -43,5 +45,5 @@ def parse_event(raw: object) -> Event | None:
     redacts = text_at(content, "redacts") or text_at(raw, "redacts")
     return Event(
         EventId(event_id), RoomId(room_id), type, UserId(sender), state_key, content,
-        EventId(redacts) if redacts else None,
+        EventId(redacts) if redacts else None, was_encrypted,
     )  # fmt: skip

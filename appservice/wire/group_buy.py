@@ -29,6 +29,12 @@ def format_state(buy: GroupBuy, product: Product, card: str | None, unit_price: 
     return content
 
 
+def format_sealed_state(buy: GroupBuy, card: str | None) -> dict[str, Any]:
+    """Give the state event's content in an encrypted room: nothing of what is bought, as homeservers read state."""
+    content = {"version": 1, "id": buy.id, "status": _published(buy), "closes_at": buy.terms.deadline_at}
+    return content | {"card": card} if card is not None else content
+
+
 def format_result(buy: GroupBuy, lines: list[tuple[str, int]] | None, unit_price: int | None) -> dict[str, Any]:
     """Give the key on the result message: each order's random line id with its units, where these are published."""
     content: dict[str, Any] = {"version": 1, "id": buy.id, "status": _published(buy)}

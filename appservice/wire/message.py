@@ -6,6 +6,7 @@ from typing import Any
 
 from appservice.domain.ids import EventId
 from appservice.domain.product import Picture
+from appservice.wire.attachment import parse_address, parse_file
 from appservice.wire.content import at, integer_at, readable, text_at
 
 TYPE = "m.room.message"
@@ -48,9 +49,11 @@ def _without_fallback(body: str) -> str:
 
 
 def parse_picture(content: object) -> Picture | None:
-    """Give the picture of an unencrypted `m.image`, or None."""
-    url = text_at(content, "url")
-    if at(content, "msgtype") != "m.image" or url is None or not url.startswith("mxc://"):
+    """Give the picture of an `m.image`, or None; of an encrypted one where it has both."""
+    if at(content, "msgtype") != "m.image":
+        return None
+    url, key = parse_file(at(content, "file")) or (parse_address(content), None)
+    if url is None:
         return None
     return Picture(
         url,
@@ -58,4 +61,5 @@ def parse_picture(content: object) -> Picture | None:
         width=integer_at(content, "info", "w", least=1, most=100_000),
         height=integer_at(content, "info", "h", least=1, most=100_000),
         size=integer_at(content, "info", "size", least=1),
+        key=key,
     )

@@ -16,10 +16,25 @@ BATCH = 50
 """Arrivals of one group that share a unit: commits are what costs."""
 
 Handle = Callable[[Unit, Arrival], Awaitable[None]]
+Opened = Callable[[Unit, Arrival], Awaitable[Arrival | None]]
 
 
-def inbox_lanes(store: Store, clock: Clock, handle: Handle, done: Callable[[], None], width: int = 8) -> Lanes:
-    """Give the worker of the inbox; `done` is called after each unit."""
+async def as_it_is(unit: Unit, arrival: Arrival) -> Arrival | None:
+    """Open nothing."""
+    return arrival
+
+
+def inbox_lanes(
+    store: Store,
+    clock: Clock,
+    handle: Handle,
+    done: Callable[[], None],
+    width: int = 8,
+    *,
+    opened: Opened = as_it_is,
+) -> Lanes:
+    """Give the worker of the inbox; `done` is called after each unit. `opened` decrypts an arrival, or gives None where
+    it has to wait for its key."""
 
     async def due_lanes(now: int, limit: int) -> list[str]:
         async with store.look() as unit:
@@ -30,26 +45,27 @@ def inbox_lanes(store: Store, clock: Clock, handle: Handle, done: Callable[[], N
             return await unit.inbox.next_due_at()
 
     async def work(lane: str) -> None:
-        await handle_lane(store, handle, lane)
+        await handle_lane(store, handle, lane, opened)
         done()
 
     return Lanes("inbox", clock, due_lanes, next_due, work, width)
 
 
-async def handle_lane(store: Store, handle: Handle, lane: str) -> None:
+async def handle_lane(store: Store, handle: Handle, lane: str, opened: Opened = as_it_is) -> None:
     """Act on what is due in a lane, in one unit."""
     async with store.unit() as unit:
         room = await unit.rooms.get(lane)
         limit = BATCH if room is not None and room.kind is RoomKind.GROUP else 1
         for arrival in await unit.inbox.due(lane, unit.now, limit):
-            await _handle(unit, handle, arrival)
+            await _handle(unit, opened, handle, arrival)
 
 
-async def _handle(unit: Unit, handle: Handle, arrival: Arrival) -> None:
+async def _handle(unit: Unit, opened: Opened, handle: Handle, arrival: Arrival) -> None:
     try:
         async with unit.savepoint():
-            if await unit.inbox.claim(arrival):
-                await handle(unit, arrival)
+            plain = await opened(unit, arrival)
+            if plain is not None and await unit.inbox.claim(arrival):
+                await handle(unit, plain)
     except Exception as error:
         if is_transient(error):
             raise

@@ -3,19 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from appservice.workers.lanes import Lanes
 from appservice.workers.timers import TimerWorker
 
 
+class Worker(Protocol):
+    """What runs until it is stopped, and looks for work when it is rung."""
+
+    def ring(self) -> None: ...
+    def stop(self) -> None: ...
+    async def run(self) -> None: ...
+
+
 class Crew:
-    """Inbox, outbox (with a part of its own for what waits on other servers) and timers of this process."""
+    """Inbox, outbox (with a part of its own for what waits on other servers), timers and crypto traffic of this
+    process."""
 
     inbox: Lanes
     outbox: Lanes
     timers: TimerWorker
     doors: Lanes | None = None
+    traffic: Worker | None = None
 
     def __init__(self) -> None:
         self._stop = asyncio.Event()
@@ -26,8 +36,9 @@ class Crew:
         """Tell whether the workers are to end."""
         return self._stop.is_set()
 
-    def _workers(self) -> list[Lanes | TimerWorker]:
-        return [self.inbox, self.outbox, self.timers, *([self.doors] if self.doors else [])]
+    def _workers(self) -> list[Worker]:
+        rest = [worker for worker in (self.doors, self.traffic) if worker is not None]
+        return [self.inbox, self.outbox, self.timers, *rest]
 
     def ring_all(self) -> None:
         """Say that there may be something due."""

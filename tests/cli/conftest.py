@@ -20,6 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "COTERIE_HS_TOKEN",
         "COTERIE_ANTISPAM_TOKEN",
         "COTERIE_DATABASE",
+        "COTERIE_RECOVERY_KEY",
         "COTERIE_STRIPE_API_KEY",
         "COTERIE_STRIPE_WEBHOOK_SECRET",
     ):

@@ -58,6 +58,10 @@ class Homeserver:
             return _error(401, "M_MISSING_TOKEN", "Missing access token")
         if request.path == "/_matrix/client/v3/account/whoami":
             return self._whoami(request.query.get("user_id"))
+        if request.path == "/_matrix/client/v3/delete_devices":
+            if not self.registration.get("io.element.msc4190"):  # newer versions of Synapse do without
+                return _error(500, "M_UNKNOWN", "Internal server error")
+            return web.json_response({})
         if request.path == "/_matrix/client/v3/capabilities":
             versions = {"default": "11", "available": dict.fromkeys(self.room_versions, "stable")}
             return web.json_response({"capabilities": {"m.room_versions": versions}})

@@ -13,8 +13,8 @@ from aiohttp import web
 from click.testing import Result
 
 from appservice.config import Appservice, Config, Groups, Homeserver
-from appservice.matrix import check
-from appservice.matrix.check import Finding, Verdict
+from appservice.matrix import check, check_database
+from appservice.matrix.finding import Finding, Verdict
 from appservice.matrix.registration import registration
 from appservice.matrix.stand_in import stand_in
 from appservice.web.antispam import Antispam
@@ -29,6 +29,7 @@ SUBJECTS = [
     "sender",
     "bot",
     "namespaces",
+    "devices",
     "room version",
     "ping",
     "database",
@@ -71,6 +72,7 @@ async def test_before_the_first_run_all_is_well(config: Config, homeserver: fake
         "sender": "_coterie_sender is not the bot",
         "bot": "@coterie:example.org will be made at the first run",
         "namespaces": "@coterie and @coterie_… are the service's, others are not",
+        "devices": "the bot may have one of its own, for encryption",
         "room version": "12 is available",
         "ping": f"there and back by way of {config.appservice.address} (Coterie is not running, this check answered in its place)",
         "database": "sqlite:coterie.db can be written",
@@ -78,7 +80,8 @@ async def test_before_the_first_run_all_is_well(config: Config, homeserver: fake
     }
     assert {finding.verdict for finding in findings.values()} == {Verdict.GOOD}
     assert [path for method, path in homeserver.asked if method != "GET"] == [
-        "/_matrix/client/v1/appservice/coterie/ping"
+        "/_matrix/client/v3/delete_devices",  # of none
+        "/_matrix/client/v1/appservice/coterie/ping",
     ]
 
 
@@ -128,6 +131,7 @@ MASKED = "M_FORBIDDEN Application service cannot masquerade as this user"
         ({"namespaces": NARROW}, "namespaces", f"@coterie_check:example.org is not the service's: {MASKED} (@coterie_check:example.org).", RENEW, []),
         ({"namespaces": LOOSE}, "namespaces", "the service may act as @coteriecheck:example.org, it must not", RENEW, []),
         ({"namespaces": WIDE}, "namespaces", "the service may act as @coteriecheck:example.org, it must not", RENEW, []),
+        ({"io.element.msc4190": False}, "devices", "the homeserver does not let the service make devices, without which there is no encryption: M_UNKNOWN Internal server error", f"io.element.msc4190: true has to stand in the registration: {RENEW}; or update the homeserver", []),
         ({"hs_token": "b" * 40}, "ping", "the homeserver has another hs_token", f"make hs_token the same in config and registration; {RESTART}", []),
         ({"id": "other"}, "ping", "the registration has another id than coterie", RENEW, []),
     ],
@@ -314,7 +318,7 @@ async def test_a_database_that_hangs_is_given_up_in_time(config: Config, monkeyp
         await asyncio.sleep(60)
         return 1, 1
 
-    monkeypatch.setattr(check, "SECONDS", 0.2)
+    monkeypatch.setattr(check_database, "SECONDS", 0.2)
     monkeypatch.setattr("appservice.store.db.inspect", inspect)
     assert (await found(config))["database"].says == "sqlite:coterie.db: no answer within 0.2 seconds"
 
@@ -356,7 +360,7 @@ async def test_the_command_prints_a_line_each_and_ends_well(
         result = await checked(coterie)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert [line[0] for line in lines] == ["✓"] * 11 + ["A"]
+    assert [line[0] for line in lines] == ["✓"] * 12 + ["A"]
     assert [line[2:].partition(":")[0] for line in lines[:-1]] == ["config", *SUBJECTS]
     assert lines[0] == "✓ config: config.yaml can be used"
     assert lines[-1] == "All is well."
@@ -449,7 +453,7 @@ async def test_the_door_of_a_service_that_does_not_run_is_not_checked(
     assert bad(findings) == []
     assert findings["antispam"].verdict is Verdict.SKIPPED
     assert findings["antispam"].says.endswith("/_coterie/antispam does not answer from here")
-    assert list(findings) == [*SUBJECTS[:8], "antispam", *SUBJECTS[8:]]
+    assert list(findings) == [*SUBJECTS[:9], "antispam", *SUBJECTS[9:]]
 
 
 async def test_the_stand_in_leaves_the_door_open(config: Config) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from appservice.cli.service import _stripe
 from appservice.config import Config, Purchase, Stripe, Web
-from appservice.matrix.check import Verdict
+from appservice.matrix.finding import Verdict
 from tests.harness.stripe import API_KEY, WEBHOOK_SECRET, FakeStripe
 from tests.store.given import CONFIG
 

@@ -74,6 +74,7 @@ def test_what_is_left_out_has_its_default() -> None:
         locale="en",
         time_zone="UTC",
         invitation_days=7,
+        encrypted=True,
     )
     purchase = config.purchase
     assert purchase == Purchase(provider="link", link=None, stripe=None)
@@ -158,6 +159,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"groups.locale": None}, "groups.locale: must be text, is empty; write one text"),
     ({"groups.locale": ["en"]}, "groups.locale: must be text, is a list; write one text"),
     ({"groups.currency": 1.5}, "groups.currency: must be text, is a number with a fraction; put it in quotes"),
+    ({"groups.encrypted": "no"}, "groups.encrypted: must be true or false, is text; write true or false"),
     ({"groups.cap": True}, "groups.cap: must be a whole number, is true or false; write a number"),
     ({"groups.cap": 20.0}, "groups.cap: must be a whole number, is a number with a fraction; write a number"),
     ({"groups.cap": "20"}, "groups.cap: must be a whole number, is text; remove the quotes"),

@@ -8,10 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
-from tests.demo.guide import leave_open
+from tests.demo.guide import leave_open, open_another_on_enter
 from tests.demo.play import NotSeen, Play
 from tests.demo.stage import Refused, set_up
 from tests.demo.transcript import prepare_output, show
@@ -52,7 +52,9 @@ async def _demo(once: bool, stop: asyncio.Event) -> None:
         show()
         show(f"All of this was seen by the clients of everybody concerned, in {time.monotonic() - began:.0f} s.")
         if not once:
-            await _unless(stop, leave_open(stage, play))
+            await _unless(stop, leave_open(stage))
+            with suppress(Stopped):
+                await _unless(stop, open_another_on_enter(play))
             await stop.wait()
             show("\nStopping.")
 

@@ -47,6 +47,7 @@ class Play:
         show()
         show(f"{SERVICE} is the service. Everybody else is a person at an ordinary Matrix client.")
         show("“A → B” is a direct message, which nobody else sees. ✅ ⏳ ⚠️ is Coterie's reaction to a message.")
+        show("All rooms are end-to-end encrypted: only who is in one can read it, and the homeserver cannot.")
         await self.found_the_group()
         await self.open_the_buy()
         await self.pledge()
@@ -183,9 +184,9 @@ class Play:
         """One more buy, for whoever wants to try."""
         ben = self._who(CONCIERGE)
         asked = await ben.say(self.group, '!product add "Linen towel" 19.00 https://shop.example/towel')
-        await self.news("the towel", lambda e: "Linen towel" in e["content"]["body"], asked)
-        await ben.say(self.group, '!buy open "Linen towel" 4:16 10:13 until tomorrow 18:00')
-        await self.news("its card", lambda e: "Group buy: Linen towel" in e["content"]["body"], asked)
+        await _seen("the towel", ben.sees(self.group, lambda e: PRODUCT in e["content"], after=asked))
+        asked = await ben.say(self.group, '!buy open "Linen towel" 4:16 10:13 until tomorrow 18:00')
+        await _seen("its card", ben.sees(self.group, "Group buy: Linen towel", after=asked))
 
     # -- what people do ------------------------------------------------------------------------
 

@@ -51,9 +51,8 @@ async def set_up() -> AsyncIterator[Stage]:
     shutil.rmtree(folder, ignore_errors=True)
     homeserver = Synapse(folder / "synapse", port=port)
     owners = [homeserver.user_id(OWNER.lower())]
-    service = Service(
-        folder / "service", homeserver, port=port + 1, config={"groups": {"owners": owners, "time_zone": TIME_ZONE}}
-    )
+    groups = {"owners": owners, "time_zone": TIME_ZONE}
+    service = Service(folder / "service", homeserver, port=port + 1, config={"groups": groups})
     homeserver.add_registration(service.registration())
     stage = Stage(homeserver, service)
     show("Coterie, the demo: ten people found a group and buy a wool throw together.")

@@ -167,13 +167,13 @@ def test_encryption_widgets_spaces_and_server_rules_are_kept_as_they_are() -> No
     )
     found = planned(made)
     assert found.kept == {
-        "m.room.encryption": {"algorithm": "m.megolm.v1.aes-sha2"},
         "m.room.server_acl": acl,
         "im.vector.modular.widgets one": widget,
         "m.space.parent !s:x": {"via": ["x"]},
     }
-    assert found.is_encrypted
-    assert not planned(Making()).is_encrypted
+    assert found.encryption == {"algorithm": "m.megolm.v1.aes-sha2"}
+    assert planned(Making()).encryption is None
+    assert planned(Making(state={("m.room.encryption", ""): {"rotation_period_ms": 5}})).encryption is None
 
 
 @pytest.mark.parametrize(

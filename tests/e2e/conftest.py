@@ -191,12 +191,13 @@ def circle(request: pytest.FixtureRequest, person: PersonFactory) -> CircleFacto
         *,
         name: str = "Wool circle",
         cap: int | None = None,
+        encrypted: bool = True,
         service: Service | None = None,
         rosa: Person | None = None,
     ) -> Circle:
         where = service or resident
         assert where is not None, "this test has to bring its own service"
-        circle = await Circle.found(rosa or await person("rosa"), where, name, cap=cap)
+        circle = await Circle.found(rosa or await person("rosa"), where, name, cap=cap, encrypted=encrypted)
         await circle.appoint(*[one if isinstance(one, Person) else await person(one) for one in concierges])
         await circle.welcome(*[one if isinstance(one, Person) else await person(one) for one in members])
         return circle

@@ -20,6 +20,7 @@ async def test_check_says_of_everything_whether_it_fits(person: PersonFactory, c
         f"✓ sender: _{service.bot}_sender is not the bot",
         f"✓ bot: {service.bot_id} exists",
         f"✓ namespaces: @{service.bot} and @{service.bot}_… are the service's, others are not",
+        "✓ devices: the bot may have one of its own, for encryption",
         "✓ room version: 12 is available",
         f"✓ ping: there and back by way of {service.url} (WHO)",
         "✓ database: sqlite:coterie.db can be written",

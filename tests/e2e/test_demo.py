@@ -29,8 +29,8 @@ async def demo() -> AsyncIterator[Demo]:
 
     async def start(*words: str, port: int) -> Process:
         env = {**os.environ, "COTERIE_DEMO_PORT": str(port), "ONCE": "", "COLUMNS": "80"}
-        argv = [sys.executable, "-m", "tests.demo", *words]
-        process = await asyncio.create_subprocess_exec(*argv, cwd=_REPOSITORY, env=env, stdout=PIPE, stderr=STDOUT)
+        argv, pipes = [sys.executable, "-m", "tests.demo", *words], {"stdin": PIPE, "stdout": PIPE, "stderr": STDOUT}
+        process = await asyncio.create_subprocess_exec(*argv, cwd=_REPOSITORY, env=env, **pipes)
         started.append((process, port))
         return process
 
@@ -59,6 +59,7 @@ async def test_played_once_it_prints_a_transcript_and_exits_with_0(demo: Demo) -
         assert f"── {scene}. " in transcript
     assert transcript.count("Welcome to “Wool circle”. I call you ") == 1, "one of ten is shown"
     for line in (
+        "All rooms are end-to-end encrypted",
         "⚙ Coterie → Ana   In “Wool circle” I call you Heron from now on.",
         "Heron is Ana, ",
         "│ €79.00 each once 6 are pledged",
@@ -76,12 +77,11 @@ async def test_played_once_it_prints_a_transcript_and_exits_with_0(demo: Demo) -
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_stays_up_until_it_is_told_to_stop(demo: Demo, number: signal.Signals) -> None:
     process = await demo(port=_free())
-    assert process.stdout
-    transcript = ""
-    while "What to try" not in transcript:
-        line = await asyncio.wait_for(process.stdout.readline(), 60)
-        assert line, transcript
-        transcript += line.decode()
+    assert process.stdin
+    transcript = await _printed(process, "as ben   write at the desk")
+    if number is signal.SIGINT:  # somebody has logged in; the other time nobody has
+        process.stdin.write(b"\n")
+        await _printed(process, "Ben has opened a group buy of a linen towel.")
     assert f"http://127.0.0.1:{_free()}" in transcript
     servers = psutil.Process(process.pid).children(recursive=True)
     assert len(servers) >= 2
@@ -89,6 +89,17 @@ async def test_it_stays_up_until_it_is_told_to_stop(demo: Demo, number: signal.S
     output, _ = await asyncio.wait_for(process.communicate(), 15)
     assert (process.returncode, output.decode().splitlines()[-1]) == (0, "Stopping.")
     assert not any(server.is_running() for server in servers)
+
+
+async def _printed(process: Process, text: str) -> str:
+    """What was printed up to a line with this text."""
+    assert process.stdout
+    transcript = ""
+    while text not in transcript:
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        assert line, transcript
+        transcript += line.decode()
+    return transcript
 
 
 async def test_ctrl_c_during_the_start_leaves_nothing_behind(demo: Demo) -> None:

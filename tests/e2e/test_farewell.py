@@ -56,7 +56,7 @@ async def test_a_member_of_another_server_reads_their_file_and_is_forgotten(
     await rena.sees(room, "I call you Otter")
     await rena.say(room, "!mydata")
     sent = await rena.sees(room, lambda e: e["content"].get("msgtype") == "m.file")
-    file = json.loads(await rena.download(sent["content"]["url"]))
+    file = json.loads(await rena.attachment(sent["content"]))
     assert [group["alias"] for group in file["groups"]] == ["Otter"] and "@" not in json.dumps(file)
     asked = await rena.say(room, "!forget me confirm")
     await rena.sees(here.group, is_out(rena.user_id, "left by their own wish"))

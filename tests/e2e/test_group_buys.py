@@ -98,7 +98,7 @@ async def test_a_buy_goes_through_payment_waitlist_and_a_short_delivery_to_its_h
 
     await ben.say(here.desk, f"!export by-member {buy}")
     file = await ben.sees(here.desk, lambda event: event["content"].get("msgtype") == "m.file")
-    content = await ben.download(file["content"]["url"])
+    content = await ben.attachment(file["content"])
     table = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
     totals = {row["alias"]: row["charged"] for row in table}
     assert totals[await here.alias_of(ana)] == "280.00" and "(sum)" in totals

@@ -74,6 +74,9 @@ async def test_a_group_grows_by_word_of_mouth_and_shows_newcomers_nothing_from_b
         hello = await late.direct_message_from(bot, "Welcome to “Wool circle”.", timeout=20)
         assert "Merino throw: €79.00 each once 3 are pledged" in hello["content"]["body"]
         await _sees_nothing_from_before(late, here.group, [question, card, pledge], "xylophone")
+        for event_id in (question, card, pledge):
+            sealed = await ana.request("GET", f"/_matrix/client/v3/rooms/{quote(here.group)}/event/{quote(event_id)}")
+            assert sealed["type"] == "m.room.encrypted" and not late.device.has_key(here.group, sealed["content"])
 
     # but a card of their own, once for both, on which they can pledge
     fresh = await otto.sees(here.group, lambda e: kind(e) == "message" and BUY in e["content"], timeout=20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 from tests.e2e.conftest import in_days
 from tests.harness.circle import BUY, ORDER, PRODUCT, CircleFactory
@@ -70,20 +71,10 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
     buy_id = ana.shown(group, card)[BUY]["id"]
     state = await ana.state(group, BUY, buy_id)
     assert state is not None
-    product_key, opens_at, closes_at = state.pop("product"), state.pop("opens_at"), state.pop("closes_at")
-    assert product_key == {name: key[name] for name in ("id", "sku", "name", "url")}
-    assert isinstance(closes_at, int) and opens_at < closes_at
-    assert state == {
-        "version": 1,
-        "id": buy_id,
-        "status": "open",
-        "card": card,
-        "tiers": [{"minimum": 3, "unit_price": 7900}, {"minimum": 8, "unit_price": 6900}],
-        "pack": 1,
-        "priceCurrency": "EUR",
-        "exponent": 2,
-        "unit_price": 6900,
-    }  # neither totals nor members: every joiner reads current state
+    closes_at = state.pop("closes_at")
+    assert isinstance(closes_at, int) and closes_at > time.time() * 1000
+    # nothing of what is bought: homeservers read state
+    assert state == {"version": 1, "id": buy_id, "status": "open", "card": card}
 
     await rosa.say(here.desk, "!buy close")
     result = await ana.sees(group, "Merino throw: closed")
@@ -119,8 +110,41 @@ async def test_a_group_buys_together_from_invitation_to_receipt(
     await ana.sees(group, lambda e: e["type"] == "m.room.pinned_events" and e["content"] == {"pinned": []})
     state = await ana.state(group, BUY, buy_id)
     assert state is not None
-    assert (state["status"], state["unit_price"]) == ("succeeded", 6900)
+    assert state.pop("closes_at") < closes_at
+    assert state == {"version": 1, "id": buy_id, "status": "succeeded", "card": card}
+    for one in (rosa, *here):  # all in words that only people can read
+        assert [room for room in one.seen.timeline if one.sent_in_clear(room, bot) or one.undecryptable(room)] == []
+        assert all(event["encrypted"] for event in one.direct_messages(bot))
     assert here.errors() == []
+
+
+async def test_in_an_unencrypted_group_the_terms_are_in_the_state_and_neither_totals_nor_members(
+    circle: CircleFactory,
+) -> None:
+    here = await circle(["ben"], ["ana"], encrypted=False)
+    ben, ana = here
+    product = (await here.post_product(ben, THROW))["content"][PRODUCT]
+    card = await here.open_buy(ben, f"merino-throw 3:79 8:69 until {in_days(5)} 18:00")
+    assert "encrypted" not in await ana.sees(here.group, lambda e: e["event_id"] == card)
+    await ana.say(here.group, "+8", reply_to=card)
+    reached = await ana.sees(here.group, lambda e: e["type"] == BUY and e["content"].get("unit_price") == 6900)
+    buy_id = ana.shown(here.group, card)[BUY]["id"]
+    state = await ana.state(here.group, BUY, buy_id)
+    assert state == reached["content"]
+    product_key, opens_at, closes_at = state.pop("product"), state.pop("opens_at"), state.pop("closes_at")
+    assert product_key == {name: product[name] for name in ("id", "sku", "name", "url")}
+    assert isinstance(closes_at, int) and opens_at < closes_at
+    assert state == {
+        "version": 1,
+        "id": buy_id,
+        "status": "open",
+        "card": card,
+        "tiers": [{"minimum": 3, "unit_price": 7900}, {"minimum": 8, "unit_price": 6900}],
+        "pack": 1,
+        "priceCurrency": "EUR",
+        "exponent": 2,
+        "unit_price": 6900,
+    }  # every joiner reads current state
 
 
 def _split(card: str) -> list:
@@ -171,7 +195,7 @@ async def test_a_late_joiner_sees_the_terms_but_nothing_that_was_said_before(
     ben, ana = here
     await here.post_product(ben, THROW)
     card = await here.open_buy(ben, f"merino 3:79 6:69 until {in_days(5)} 18:00")
-    said = await ana.say(here.group, "+4", reply_to=card)
+    pledged = await ana.say(here.group, "+4", reply_to=card)
     await ana.sees(here.group, "the minimum order is reached")
     zoe = await person("zoe")
     await here.welcome(zoe)
@@ -180,14 +204,14 @@ async def test_a_late_joiner_sees_the_terms_but_nothing_that_was_said_before(
     await zoe.sees(here.group, lambda e: e["type"] == "m.room.pinned_events" and e["content"] == pinned)
 
     history = await zoe.messages(here.group)
-    assert {said, card}.isdisjoint(event["event_id"] for event in history)
+    assert {pledged, card}.isdisjoint(event["event_id"] for event in history)
     for events in (history, zoe.timeline(here.group)):  # nothing but a card for her, with its buttons
-        shown = [(e["type"], _about(e)) for e in events if e["type"] in ("m.room.message", "m.reaction")]
+        said = ("m.room.message", "m.reaction", "m.room.encrypted")
+        shown = [(e["type"], _about(e)) for e in events if e["type"] in said]
         assert shown == [(type, fresh["event_id"]) for type in ("m.room.message", *["m.reaction"] * 3)]
     assert "4 pledged" in fresh["content"]["body"]
     buy = next(event for (kind, _), event in zoe.seen.state[here.group].items() if kind == BUY)
-    assert buy["content"]["tiers"][0] == {"minimum": 3, "unit_price": 7900}
-    assert "total" not in buy["content"]
+    assert buy["content"].keys() == {"version", "id", "status", "closes_at", "card"}
 
     # her card takes pledges, and so does the one that she cannot see
     for member, seen in ((zoe, fresh["event_id"]), (ana, card)):

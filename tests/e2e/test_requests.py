@@ -18,11 +18,23 @@ TIERS = [{"minimum": 3, "unit_price": 7900}, {"minimum": 8, "unit_price": 6900}]
 BETTER = [{"minimum": 3, "unit_price": 7900}, {"minimum": 6, "unit_price": 6900}]
 
 
-async def test_a_bot_does_a_whole_buy_by_state_events_and_another_by_keyed_messages(circle: CircleFactory) -> None:
+async def test_a_bot_does_a_whole_buy_by_keyed_messages_and_state_events_only_end_one(circle: CircleFactory) -> None:
     here = await circle(["till"], ["ana", "otto"])
     till, _, _ = here
-    await by_state(here, till)
     await by_messages(here, till)
+    await only_ended_by_state(here, till)
+    assert till.sent_in_clear(here.group, till.user_id) == till.sent_in_clear(here.group, here.bot) == []
+    spoke_as_a_program(here, till)
+
+
+async def test_in_an_unencrypted_group_a_bot_does_a_whole_buy_by_state_events(circle: CircleFactory) -> None:
+    here = await circle(["till"], ["ana", "otto"], encrypted=False)
+    till, _, _ = here
+    await by_state(here, till)
+    spoke_as_a_program(here, till)
+
+
+def spoke_as_a_program(here: Circle, till: Person) -> None:
     spoken = [e["content"] for e in till.timeline(here.group) if e["sender"] == till.user_id and kind(e) == "message"]
     assert all(content["msgtype"] == "m.notice" and not content["body"].startswith("!") for content in spoken)
     assert here.errors() == []
@@ -60,6 +72,31 @@ async def by_state(here: Circle, till: Person) -> None:
     await receipts(here, ID)
 
 
+async def only_ended_by_state(here: Circle, till: Person) -> None:
+    """What homeservers could read is put back and refused; a buy is cancelled by it."""
+    await posted(here, till, "throw-3", "Throw three")
+    value = {"version": 1, "product": "throw-3", "tiers": TIERS, "closes_at": in_days(3)}
+    after = await acknowledged(here, till, keyed(BUY, value))
+    card = await till.sees(here.group, lambda e: kind(e) == "message" and BUY in e["content"], after=after)
+    buy_id = card["content"][BUY]["id"]
+    stands = {"version": 1, "id": buy_id, "status": "open", "closes_at": value["closes_at"], "card": card["event_id"]}
+    await till.sees(here.group, lambda e: state_of(e, buy_id) == stands)
+
+    for key, content, then in ((buy_id, {**stands, "tiers": BETTER}, stands), (ID, value, {})):
+        asked = await till.put_state(here.group, BUY, content, key)
+        await till.sees(
+            here.group,
+            lambda e: (e["sender"], e.get("state_key"), e["content"]) == (here.bot, key, then),  # noqa: B023
+            after=asked,
+        )
+    told = [e["content"]["body"] for e in here.owner.new_messages(here.desk, here.bot) if "wrote to" in str(e)]
+    assert all("homeservers" in line for line in told) and told, told
+
+    asked = await till.put_state(here.group, BUY, {**stands, "status": "cancelled", "reason": "too late"}, buy_id)
+    await till.sees(here.group, lambda e: state_of(e, buy_id).get("status") == "cancelled", after=asked)
+    assert await till.state(here.group, BUY, buy_id) == {**stands, "status": "cancelled"}
+
+
 async def by_messages(here: Circle, till: Person) -> None:
     """The buy by messages with the keys, each acknowledged; a member's are not even answered."""
     _, ana, _ = here
@@ -81,7 +118,8 @@ async def by_messages(here: Circle, till: Person) -> None:
     await till.sees(here.group, lambda e: state_of(e, buy_id).get("status") == "succeeded")
     await receipts(here, buy_id)
     assert ana.reactions(here.group, forged) == {}
-    assert len({e["state_key"] for e in till.timeline(here.group) if e["type"] == BUY and "state_key" in e}) == 2
+    states = [e["content"] for e in till.timeline(here.group) if e["type"] == BUY and "state_key" in e]
+    assert {key for content in states for key in content} <= {"version", "id", "status", "closes_at", "card"}
 
 
 # Steps
@@ -105,9 +143,10 @@ async def posted(here: Circle, till: Person, sku: str, name: str) -> None:
     await acknowledged(here, till, content)
 
 
-async def acknowledged(here: Circle, till: Person, content: dict[str, Any]) -> None:
+async def acknowledged(here: Circle, till: Person, content: dict[str, Any]) -> str:
     event = await till.send_event(here.group, "m.room.message", content)
     await till.sees_that(lambda: till.reactions(here.group, event) == {"✅": {here.bot}})
+    return event
 
 
 async def adopted(here: Circle, till: Person, asked: str, when: Any = bool) -> dict[str, Any]:

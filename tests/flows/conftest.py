@@ -19,7 +19,7 @@ from tests.flows.snapshot import Snapshot
 from tests.harness.postgres import Postgres
 from tests.harness.replay import assert_every_ledger_says_all
 
-_snapshots: dict[tuple[str, str | None], Snapshot] = {}
+_snapshots: dict[tuple[str, str | None, bool], Snapshot] = {}
 _calm: dict[str, Any] = {}
 
 
@@ -39,11 +39,11 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a database: empty, or that of the group which the test asks for."""
-    ready = _ready(request)
+    ready, encrypted = _ready(request), _is_sealed(request)
     if _engine(request) == "sqlite":
         file = tmp_path / "coterie.db"
         if ready:
-            made = await _snapshot(ready, "sqlite", f"sqlite:{tmp_path / 'made.db'}")
+            made = await _snapshot(ready, "sqlite", f"sqlite:{tmp_path / 'made.db'}", encrypted)
             file.write_bytes(made.database)
         yield f"sqlite:{file}"
         return
@@ -52,10 +52,11 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         async with server.fresh_database() as url:
             yield url
         return
-    template, name = f"coterie_ready_{ready}", f"coterie_copy_{secrets.token_hex(6)}"
-    if ("postgres", ready) not in _snapshots:
+    template = f"coterie_ready_{ready}{'_sealed' if encrypted else ''}"
+    name = f"coterie_copy_{secrets.token_hex(6)}"
+    if ("postgres", ready, encrypted) not in _snapshots:
         await server._execute(f"CREATE DATABASE {template}")
-        await _snapshot(ready, "postgres", server.url(template))
+        await _snapshot(ready, "postgres", server.url(template), encrypted)
     await server._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server.url(name)
     await server._execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -68,6 +69,15 @@ def _engine(request: pytest.FixtureRequest) -> str:
 def _ready(request: pytest.FixtureRequest) -> str | None:
     """What is there already when the test begins: the group, or the group with a buy."""
     return next((name for name in ("shop", "circle") if name in request.fixturenames), None)
+
+
+def _is_sealed(request: pytest.FixtureRequest) -> bool:
+    return "sealed" in request.fixturenames
+
+
+@pytest.fixture
+def sealed() -> None:
+    """For a test in which the service makes encrypted rooms, as it does where nothing else is configured."""
 
 
 @pytest.fixture
@@ -105,9 +115,9 @@ async def service(
     """The service, running. After the test nothing may be set aside, no error logged, no spec broken, and the ledger
     alone must give every group buy as it is stored."""
     caplog.set_level(logging.INFO, "coterie")
-    made = _snapshots.get((_engine(request), _ready(request)))
+    made = _snapshots.get((_engine(request), _ready(request), _is_sealed(request)))
     known = made.restore(hs) if made else {}
-    async with Service(hs, clock, database) as running:
+    async with Service(hs, clock, database, encrypted=_is_sealed(request)) as running:
         running.known = known
         await running.start()
         yield running
@@ -121,19 +131,22 @@ async def service(
     assert not unexpected, unexpected
 
 
-async def _snapshot(name: str, engine: str, database: str) -> Snapshot:
+async def _snapshot(name: str, engine: str, database: str, encrypted: bool) -> Snapshot:
     """The group as it is at the start of many tests, made by the service once in this database."""
-    if (engine, name) not in _snapshots:
+    if (engine, name, encrypted) not in _snapshots:
         clock = HandClock()
-        async with FakeHomeserver(clock=clock.now, **TOKENS) as hs, Service(hs, clock, database) as service:
+        async with (
+            FakeHomeserver(clock=clock.now, **TOKENS) as hs,
+            Service(hs, clock, database, encrypted=encrypted) as service,
+        ):
             await service.start()
             play = Journey(hs, service)
             await play.open_group()
             if name == "shop":
                 await play.open_buy()
             await service.stop()
-            _snapshots[engine, name] = Snapshot.of(play)
-    return _snapshots[engine, name]
+            _snapshots[engine, name, encrypted] = Snapshot.of(play)
+    return _snapshots[engine, name, encrypted]
 
 
 @pytest.fixture

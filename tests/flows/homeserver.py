@@ -24,6 +24,7 @@ from types import TracebackType
 from aiohttp import web
 
 from tests.flows.homeserver_api import ClientApi
+from tests.flows.homeserver_attachments import open_file
 from tests.flows.homeserver_calls import SentRequest
 from tests.flows.homeserver_delivery import Delivery
 from tests.flows.homeserver_events import Event, Json, Refused
@@ -31,6 +32,7 @@ from tests.flows.homeserver_faults import Faults
 from tests.flows.homeserver_people import Person
 from tests.flows.homeserver_rooms import Room
 from tests.flows.homeserver_spec import Validate, load_validator, violations
+from tests.flows.homeserver_sync import Polls
 from tests.flows.homeserver_world import World
 
 CARD = "shop.coterie.group_buy"
@@ -64,7 +66,6 @@ class FakeHomeserver:
         self.sender = f"@_{bot_username}_sender:{domain}"
         self.as_token, self.hs_token, self.appservice_id = as_token, hs_token, appservice_id
         self.rng = random.Random(seed)
-        self.world = World(domain, clock=clock)
         self.faults = Faults(random.Random(self.rng.random()))
         self.delivery = Delivery(hs_token, random.Random(self.rng.random()))
         self.sent: list[SentRequest] = []
@@ -75,6 +76,9 @@ class FakeHomeserver:
         self.answered_transactions: dict[tuple[str, str, str | None, str], str] = {}
         self.url = ""
         self._own = re.compile(rf"@{re.escape(bot_username)}(_.*)?:{re.escape(domain)}")
+        self.world = World(domain, clock=clock, is_service=self.is_service_user)
+        self.crypto = self.world.crypto
+        self.polls = Polls(self)
         self._validate = validate or load_validator()
         self._people: dict[str, Person] = {}
         self._last_activity = 0.0
@@ -96,6 +100,7 @@ class FakeHomeserver:
 
     async def close(self) -> None:
         self.faults.closing = True
+        self.polls.cut_all()
         await self.delivery.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -114,13 +119,15 @@ class FakeHomeserver:
 
     def restart(self) -> None:
         """What a restart of Synapse on SQLite changes: it forgets the answers to requests without a device,
-        and counts its transaction ids from 1."""
+        and counts its transaction ids from 1. Polls are cut."""
         self.answered_paths.clear()
+        self.polls.cut_all()
         self.delivery.restart_ids()
 
     def go_down(self) -> None:
         """Cut every connection and deliver nothing, until `come_up()`."""
         self.faults.down = True
+        self.polls.cut_all()
         self.delivery.pause()
 
     def come_up(self) -> None:
@@ -137,6 +144,15 @@ class FakeHomeserver:
         """Something happened between service and homeserver just now."""
         self._last_activity = asyncio.get_running_loop().time()
 
+    def requests_in_flight(self, change: int) -> None:
+        """A request that only waits for news is none that is under way."""
+        self._api.in_flight += change
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way, and nothing waits to be delivered or fetched by who listens."""
+        return self.delivery.idle and not self._api.in_flight and self.polls.idle
+
     async def quiet(self, timeout: float = 10.0, settle: float = 0.2) -> None:  # noqa: ASYNC109
         """Returns when everything is delivered and the service has sent nothing for `settle` seconds."""
         loop = asyncio.get_running_loop()
@@ -144,7 +160,7 @@ class FakeHomeserver:
         self.touch()
         while True:
             last = max(self._last_activity, self.delivery.last_activity)
-            if self.delivery.idle and not self._api.in_flight and loop.time() - last >= settle:
+            if self.is_idle and loop.time() - last >= settle:
                 return
             if loop.time() > deadline:
                 raise NotQuiet(self._unrest(timeout))
@@ -153,7 +169,7 @@ class FakeHomeserver:
     def _unrest(self, timeout: float) -> str:
         lines = [
             f"not quiet after {timeout} s: {self.delivery.waiting} events wait, "
-            f"{self._api.in_flight} requests under way",
+            f"{self._api.in_flight} requests under way, all fetched by /sync: {self.polls.idle}",
             *(f"  delivery {a.txn_id}: {a.status} {a.note}" for a in self.delivery.attempts[-5:]),
             *(f"  service  {request}" for request in self.sent[-10:]),
         ]
@@ -219,7 +235,7 @@ class FakeHomeserver:
             event
             for room in self.direct_rooms(user)
             for event in room.visible_to(_id(user))
-            if event in room.messages(self.bot)
+            if event in room.messages(self.bot) and event.readable_by(_id(user))
         ]
 
     def direct_messages(self, user: str | Person) -> list[str]:
@@ -258,14 +274,24 @@ class FakeHomeserver:
         return [request for request in self.sent if re.search(pattern, request.line)]
 
     def assert_conformant(self) -> None:
-        """Nothing that the service sent broke the spec, or was a request that is never right."""
-        found = [*self.spec_violations, *self.failures]
+        """Nothing that the service sent broke the spec, was a request that is never right, or could not be read by
+        somebody who should; and no key went to somebody who should not have it."""
+        found = [*self.spec_violations, *self.failures, *self.crypto.complaints()]
         assert not found, "\n".join(found)
+
+    def sealed_file(self, content: Json) -> tuple[bytes, str]:
+        """The file of a picture or attachment, decrypted where it is encrypted, and its type."""
+        file = content.get("file")
+        data, mime = self.world.media[str((file or content)["url"]).rpartition("/")[2]]
+        return (open_file(data, file), str(content.get("info", {}).get("mimetype", mime))) if file else (data, mime)
 
     # ---- what each new event sets off ----------------------------------------------------
     def _seen(self, event: Event) -> None:
         if self.is_service_user(event.sender) and self._validate is not None:
             self.spec_violations += violations(self._validate, event.client())
+            if event.sealed is not None:
+                inside = {**event.client(), "type": event.type, "content": event.original}
+                self.spec_violations += violations(self._validate, inside)
         if self._concerns_service(event):
             self.delivery.enqueue(event)
         if event.type == "m.room.member" and event.content.get("membership") == "invite":

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from tests.flows.homeserver_calls import Answer, Call, SentRequest
+from tests.flows.homeserver_calls import Answer, Call, Cut, SentRequest
 from tests.flows.homeserver_endpoints import ENDPOINTS
 from tests.flows.homeserver_events import Json, Refused
 from tests.flows.homeserver_faults import AFTER_APPLYING, Fault
@@ -54,7 +54,10 @@ class ClientApi:
         await faults.wait()
         if sent.fault is not None and sent.fault not in AFTER_APPLYING:
             return await self._strike(request, sent)
-        answer = await self._answer(request, raw_path, raw, sent)
+        try:
+            answer = await self._answer(request, raw_path, raw, sent)
+        except Cut:
+            return self._cut(request, sent)
         sent.status, sent.errcode = answer.status, answer.errcode
         if sent.fault is not None:
             return await self._strike(request, sent)
@@ -62,10 +65,15 @@ class ClientApi:
 
     async def _strike(self, request: web.Request, sent: SentRequest) -> web.StreamResponse:
         fault, faults = sent.fault, self.hs.faults
-        if fault in (Fault.ERROR_500, Fault.ERROR_502, Fault.ANSWER_502, Fault.TIMEOUT):
+        if fault in (Fault.ERROR_429, Fault.ERROR_500, Fault.ERROR_502, Fault.ANSWER_502, Fault.TIMEOUT):
             if fault is Fault.TIMEOUT:
                 await asyncio.sleep(faults.timeout)
             sent.status = {Fault.ERROR_500: 500, Fault.TIMEOUT: 504}.get(fault, 502)
+            if fault is Fault.ERROR_429:
+                sent.status = 429
+                return Answer(
+                    429, {"errcode": "M_LIMIT_EXCEEDED", "error": "Too Many Requests", "retry_after_ms": 100}
+                ).response()
             if fault is Fault.ERROR_500:
                 return web.json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
             return web.Response(text="<html>Bad gateway</html>", content_type="text/html", status=sent.status)
@@ -73,6 +81,9 @@ class ClientApi:
             released = faults.released
             while not (released.is_set() or faults.closing or request.transport is None):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        return self._cut(request, sent)
+
+    def _cut(self, request: web.Request, sent: SentRequest) -> web.Response:
         sent.status = 0
         if request.transport is not None:
             request.transport.abort()
@@ -99,9 +110,10 @@ class ClientApi:
         sent.user, sent.device = user, device
         mime = request.headers.get("Content-Type", "application/octet-stream")
         body: Json = {}
-        if not raw_path.endswith("/upload") and request.method in ("PUT", "POST"):
+        if not raw_path.startswith("/_matrix/media/") and request.method in ("PUT", "POST"):
             body = sent.body = parse_json(raw, required=request.method == "PUT")
         call = Call(self.hs, user, device, raw_path, args, query, body, raw, mime.partition(";")[0])
+        call.is_gone = lambda: request.transport is None or request.transport.is_closing()
         return call, handler
 
     def _route(self, method: str, raw_path: str) -> tuple[Handler, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,13 @@ from tests.flows.homeserver_faults import Fault
 
 if TYPE_CHECKING:
     from tests.flows.homeserver import FakeHomeserver
+
+SEG = "/([^/]+)"
+CLIENT = "/client/(?:v3|r0)"
+
+
+class Cut(Exception):
+    """The connection is cut instead of an answer."""
 
 
 @dataclass
@@ -41,7 +49,7 @@ class SentRequest:
 
 @dataclass
 class Call:
-    """A request that was let in: who asks, for what."""
+    """A request that was let in: who asks, for what. `is_gone` says whether they have hung up."""
 
     hs: FakeHomeserver
     user: str
@@ -52,6 +60,7 @@ class Call:
     body: Json
     raw: bytes
     mime: str
+    is_gone: Callable[[], bool] = lambda: False
 
 
 @dataclass

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.flows.homeserver_calls import Answer, Call
+from tests.flows.homeserver_calls import CLIENT, SEG, Answer, Call
 from tests.flows.homeserver_events import Event, Json, Refused, check_content, forbidden
+from tests.flows.homeserver_key_endpoints import KEY_ENDPOINTS
 from tests.flows.homeserver_rooms import Room
+from tests.flows.homeserver_sync import SYNC_ENDPOINTS
 from tests.flows.homeserver_world import check_local_event, check_user_id
 
 
@@ -30,13 +32,6 @@ def register(call: Call) -> Json:
         raise Refused(400, "M_USER_IN_USE", "User ID already taken.")
     call.hs.world.account(mxid)
     return {"user_id": mxid, "home_server": call.hs.domain}
-
-
-def put_device(call: Call) -> Answer:
-    device = (call.user, call.args[0])
-    created = device not in call.hs.world.devices
-    call.hs.world.devices.add(device)
-    return Answer(201 if created else 200)
 
 
 def get_profile(call: Call) -> Json:
@@ -255,16 +250,15 @@ async def ping(call: Call) -> Json:
     return await call.hs.delivery.ping(call.body.get("transaction_id"))
 
 
-SEG = "/([^/]+)"
-CLIENT = "/client/(?:v3|r0)"
 ROOM = f"{CLIENT}/rooms{SEG}"
 MEDIA = "/media/(?:v3|r0)"
 NEW_MEDIA = "/client/v1/media"
 ENDPOINTS = (
+    *KEY_ENDPOINTS,
+    *SYNC_ENDPOINTS,
     ("GET", "/client/versions", versions),
     ("GET", f"{CLIENT}/account/whoami", whoami),
     ("POST", f"{CLIENT}/register", register),
-    ("PUT", f"{CLIENT}/devices{SEG}", put_device),
     ("GET", f"{CLIENT}/profile{SEG}(?:/(displayname|avatar_url))?", get_profile),
     ("PUT", f"{CLIENT}/profile{SEG}/(displayname|avatar_url)", put_profile),
     ("POST", f"{CLIENT}/createRoom", create_room),

@@ -57,7 +57,11 @@ def forbidden(error: str) -> Refused:
 
 @dataclass(eq=False)
 class Event:
-    """One event of a room. `content` is what the room shows now; `original` is as it was sent."""
+    """One event of a room. `content` is what the room shows now; `original` is as it was sent.
+
+    One that was encrypted shows type and content of what was inside; `sealed` is then the content on the wire, and
+    what the service sent has been read by `read_by`, and could not be by `unread_by`, though they were joined.
+    """
 
     event_id: str
     room_id: str
@@ -71,6 +75,9 @@ class Event:
     redaction: Event | None = None
     stripped: list[Json] | None = None
     original: Json = field(default_factory=dict)
+    sealed: Json | None = None
+    read_by: set[str] | None = None
+    unread_by: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.content = copy.deepcopy(self.content)
@@ -90,6 +97,18 @@ class Event:
     def body(self) -> str:
         return str(self.content.get("body", ""))
 
+    def reveal(self, type: str, content: Json) -> None:
+        """Show what is inside this encrypted event; on the wire it stays as it was."""
+        self.sealed, self.type = self.original, type
+        relation = {"m.relates_to": self.sealed["m.relates_to"]} if "m.relates_to" in self.sealed else {}
+        self.original = copy.deepcopy({**relation, **content})
+        self.content = copy.deepcopy(self.original) if self.redaction is None else {}
+
+    def readable_by(self, user: str) -> bool:
+        """Whether a person has what is inside. Fails if they should and do not."""
+        assert user not in self.unread_by, f"{user} cannot read {self.event_id}: {self.unread_by[user]}"
+        return self.read_by is None or user in self.read_by
+
     def redact(self, by: Event) -> None:
         kept = KEPT_BY_REDACTION.get(self.type, frozenset())
         self.redaction = by
@@ -99,13 +118,16 @@ class Event:
     def client(self, *, stored: bool = True) -> Json:
         """Client format. `stored=False`: as it was when it was new, before any redaction."""
         unsigned: Json = {"age": 20}
+        content = self.content if stored else self.original
+        if self.sealed is not None:
+            content = {} if stored and self.redaction is not None else self.sealed
         out: Json = {
             "event_id": self.event_id,
             "room_id": self.room_id,
-            "type": self.type,
+            "type": self.type if self.sealed is None else "m.room.encrypted",
             "sender": self.sender,
             "origin_server_ts": self.ts,
-            "content": copy.deepcopy(self.content if stored else self.original),
+            "content": copy.deepcopy(content),
             "unsigned": unsigned,
         }
         if self.type == "m.room.redaction" and "redacts" in out["content"]:

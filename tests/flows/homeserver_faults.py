@@ -13,6 +13,7 @@ from enum import StrEnum
 class Fault(StrEnum):
     """What happens to one request of the service."""
 
+    ERROR_429 = "429, nothing applied"
     ERROR_500 = "500, nothing applied"
     ERROR_502 = "502, nothing applied"
     TIMEOUT = "504 after a while, nothing applied"

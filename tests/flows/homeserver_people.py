@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tests.flows.homeserver_attachments import seal_file
+from tests.flows.homeserver_device import Device
 from tests.flows.homeserver_events import Event, Json
+from tests.flows.homeserver_mischief import Mischief
 from tests.flows.homeserver_rooms import Room
 from tests.flows.homeserver_world import World
 
@@ -88,9 +91,53 @@ class Person:
         """Put a room into the directory, or take it out."""
         self.world.list_room(self.mxid, room_id, listed=listed, force=force)
 
+    # ---- devices -------------------------------------------------------------------------
+    @property
+    def devices(self) -> list[Device]:
+        """This person's devices, the one that writes first; everybody has one from the beginning."""
+        return self.world.crypto.devices(self.mxid)
+
+    @property
+    def device(self) -> Device:
+        return self.devices[0]
+
+    def add_device(self, *, is_verified: bool = False) -> Device:
+        """One more device. `is_verified`: signed by this person's cross-signing keys, made if there are none."""
+        self.devices  # noqa: B018 - the first one comes first
+        device = self.world.crypto.add_device(self.mxid)
+        if is_verified:
+            self.verify(device)
+        return device
+
+    def remove_device(self, device: Device) -> None:
+        """Log a device out. Without any, a person can neither read nor write what is encrypted."""
+        self.world.crypto.remove_device(self.mxid, device.device_id)
+
+    def use(self, device: Device) -> None:
+        """Write with this device from now on."""
+        self.devices.remove(device)
+        self.devices.insert(0, device)
+
+    def verify(self, *devices: Device) -> None:
+        """Sign own devices (all, if none is named) with this person's cross-signing keys, made if there are none."""
+        self.world.crypto.cross_sign(self.mxid, devices or tuple(self.devices))
+
+    @property
+    def mischief(self) -> Mischief:
+        """Encrypted messages and keys as no honest client would send them."""
+        return Mischief(self.world, self.device)
+
+    def reads(self, event_id: str) -> Json:
+        """The content inside an encrypted event, by this person's own devices; raises `Unreadable` if they cannot."""
+        event = next(event for room in self.world.rooms.values() if (event := room.event(event_id)))
+        return self.world.crypto.read(event, self.mxid)[1]
+
     # ---- events --------------------------------------------------------------------------
-    def send(self, room_id: str, type: str, content: Json, *, force: bool = False) -> str:
-        return self.world.send(self.mxid, room_id, type, content, force=force).event_id
+    def send(self, room_id: str, type: str, content: Json, *, force: bool = False, clear: bool = False) -> str:
+        """Encrypted where the room is; `clear` sends it as it is all the same."""
+        if clear or not self.world.crypto.encrypts(room_id, type):
+            return self.world.send(self.mxid, room_id, type, content, force=force).event_id
+        return self.world.crypto.send(self.mxid, room_id, type, content, force=force).event_id
 
     def put_state(self, room_id: str, type: str, content: Json, *, state_key: str = "", force: bool = False) -> str:
         return self.world.put_state(self.mxid, room_id, type, state_key, content, force=force).event_id
@@ -103,12 +150,13 @@ class Person:
         reply_to: str | None = None,
         mentions: Iterable[str] = (),
         msgtype: str = "m.text",
+        clear: bool = False,
         **extra: Any,
     ) -> str:
-        """A message; `extra` is mixed into the content."""
+        """A message; `extra` is mixed into the content. `clear`: not encrypted, whatever the room wants."""
         relation = {"m.in_reply_to": {"event_id": reply_to}} if reply_to else None
         content = {"msgtype": msgtype, "body": body, **self._relates(relation, mentions), **extra}
-        return self.send(room_id, "m.room.message", content)
+        return self.send(room_id, "m.room.message", content, clear=clear)
 
     def image(
         self,
@@ -120,20 +168,24 @@ class Person:
         reply_to: str | None = None,
         **extra: Any,
     ) -> str:
-        """A picture, whose file the service can download."""
+        """A picture, whose file the service can download; encrypted where the room is."""
         info = {"mimetype": mime, "size": len(data), "w": 640, "h": 480}
-        url = self.world.store_media(data, mime)
-        return self.say(room_id, body, reply_to=reply_to, msgtype="m.image", url=url, info=info, **extra)
+        if self.world.crypto.encrypts(room_id, "m.room.message") and not extra.get("clear"):
+            sealed, file = seal_file(data)
+            where: Json = {"file": {**file, "url": self.world.store_media(sealed, "application/octet-stream")}}
+        else:
+            where = {"url": self.world.store_media(data, mime)}
+        return self.say(room_id, body, reply_to=reply_to, msgtype="m.image", info=info, **where, **extra)
 
     def react(self, room_id: str, event_id: str, key: str, *, force: bool = False) -> str:
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         return self.send(room_id, "m.reaction", {"m.relates_to": relation}, force=force)
 
-    def edit(self, room_id: str, event_id: str, body: Any, **extra: Any) -> str:
+    def edit(self, room_id: str, event_id: str, body: Any, *, clear: bool = False, **extra: Any) -> str:
         new = {"msgtype": "m.text", "body": body, "m.mentions": {}, **extra}
         relation = {"rel_type": "m.replace", "event_id": event_id}
         content = {**new, "body": f"* {body}", "m.new_content": new, "m.relates_to": relation}
-        return self.send(room_id, "m.room.message", content)
+        return self.send(room_id, "m.room.message", content, clear=clear)
 
     def redact(self, room_id: str, event_id: str, reason: str | None = None, *, force: bool = False) -> str:
         content = {"reason": reason} if reason else {}
@@ -151,5 +203,5 @@ class Person:
         return [
             str(room.content_now(event).get("body", ""))
             for event in room.messages(by)
-            if event.event_id in visible and event.sender != self.mxid
+            if event.event_id in visible and event.sender != self.mxid and event.readable_by(self.mxid)
         ]

@@ -9,6 +9,15 @@ from typing import Any
 from tests.flows.homeserver_events import Event, Json, Refused, forbidden
 
 CREATOR_RULES = frozenset({"12"})  # room versions whose creators outrank everyone
+STRIPPED = [
+    "m.room.create",
+    "m.room.join_rules",
+    "m.room.name",
+    "m.room.topic",
+    "m.room.avatar",
+    "m.room.canonical_alias",
+    "m.room.encryption",
+]
 
 
 class Room:
@@ -68,7 +77,10 @@ class Room:
         return self._by_id.get(event_id)
 
     def messages(self, by: str | None = None) -> list[Event]:
-        """Messages that stand in the timeline: no edits, nothing redacted."""
+        """Messages that stand in the timeline: no edits, nothing redacted. Fails on one that nobody could read."""
+        for event in self.events:
+            unread = event.sealed is None and event.redaction is None and event.unread_by
+            assert not unread, f"{event.event_id} was read by nobody: {unread}"
         return [
             event
             for event in self.events
@@ -92,6 +104,15 @@ class Room:
 
     def edits(self, event_id: str) -> list[Event]:
         return [event for event in self.events if event.replaces == event_id]
+
+    def stripped(self, inviter: str) -> list[Json]:
+        """The state that an invitation shows."""
+        keys = [*((type, "") for type in STRIPPED), ("m.room.member", inviter)]
+        return [
+            {"type": type, "state_key": key, "sender": event.sender, "content": event.content}
+            for type, key in keys
+            if (event := self.state.get((type, key))) is not None
+        ]
 
     # ---- who sees what -------------------------------------------------------------------
     def visible_to(self, user: str) -> list[Event]:

@@ -9,7 +9,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+from tests.flows.homeserver_crypto import Crypto, Secrets
 from tests.flows.homeserver_events import Event, Json, Refused, check_shape, check_size, forbidden, hashed_id
+from tests.flows.homeserver_keys import KeyStore
 from tests.flows.homeserver_rooms import CREATOR_RULES, Room
 
 FIRST_TS = 1_790_000_000_000
@@ -18,21 +20,18 @@ PRESETS: dict[str, Json] = {
     "trusted_private_chat": {"join_rule": "invite", "guest_access": "can_join", "power": {"invite": 0}},
     "public_chat": {"join_rule": "public", "guest_access": "forbidden", "power": {}},
 }
-STRIPPED = [
-    "m.room.create",
-    "m.room.join_rules",
-    "m.room.name",
-    "m.room.topic",
-    "m.room.avatar",
-    "m.room.canonical_alias",
-    "m.room.encryption",
-]
 
 
 class World:
     """Accounts, rooms and media of one homeserver and of the remote people in its rooms."""
 
-    def __init__(self, domain: str, *, clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        domain: str,
+        *,
+        clock: Callable[[], int] | None = None,
+        is_service: Callable[[str], bool] = lambda mxid: False,
+    ) -> None:
         ticks = itertools.count(FIRST_TS)
         self.domain = domain
         self.clock = clock or (lambda: next(ticks))
@@ -44,7 +43,10 @@ class World:
         self.removable_aliases: set[str] = set()
         self.listed: set[str] = set()
         self.invite_refusals: dict[str, Refused] = {}
-        self.observers: list[Callable[[Event], None]] = []
+        self.keys = KeyStore()
+        self.secrets = Secrets()
+        self.crypto = Crypto(self, is_service)
+        self.observers: list[Callable[[Event], None]] = [self.crypto.seen]
         self._order = itertools.count(1)
         self._media = itertools.count(1)
 
@@ -167,8 +169,17 @@ class World:
         (self.listed.add if listed else self.listed.discard)(room_id)
 
     # ---- events --------------------------------------------------------------------------
-    def send(self, sender: str, room_id: str, type: str, content: Json, *, force: bool = False) -> Event:
-        """A message event. `force` lets anything through, as odd remote servers do."""
+    def send(
+        self,
+        sender: str,
+        room_id: str,
+        type: str,
+        content: Json,
+        *,
+        force: bool = False,
+        inside: tuple[str, Json] | None = None,
+    ) -> Event:
+        """A message event. `force` lets anything through, as odd remote servers do; `inside` is what is encrypted."""
         room = self.room(room_id)
         if not force:
             room.check_send(sender, type, None, content)
@@ -176,7 +187,7 @@ class World:
                 self._check_relation(room, sender, type, content)
         if type == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return self._redact(room, sender, content, force=force)
-        return self._append(room, type, sender, content, None)
+        return self._append(room, type, sender, content, None, inside=inside)
 
     def put_state(
         self, sender: str, room_id: str, type: str, state_key: str, content: Json, *, force: bool = False
@@ -280,6 +291,7 @@ class World:
         *,
         event_id: str = "",
         silent: bool = False,
+        inside: tuple[str, Json] | None = None,
     ) -> Event:
         order = next(self._order)
         event = Event(
@@ -295,7 +307,9 @@ class World:
         if state_key is not None:
             event.previous = room.state.get((type, state_key))
             if type == "m.room.member" and content.get("membership") == "invite":
-                event.stripped = _stripped(room, sender)
+                event.stripped = room.stripped(sender)
+        if inside is not None:
+            event.reveal(*inside)
         room.append(event)
         if not silent:
             for observer in list(self.observers):
@@ -319,12 +333,3 @@ def check_local_event(type: str, room_id: str, sender: str, key: str | None, con
 def _initial(body: Json) -> list[Json]:
     found = body.get("initial_state", [])
     return [item for item in found if isinstance(item, dict) and isinstance(item.get("content"), dict)]
-
-
-def _stripped(room: Room, inviter: str) -> list[Json]:
-    keys = [*((type, "") for type in STRIPPED), ("m.room.member", inviter)]
-    return [
-        {"type": type, "state_key": key, "sender": event.sender, "content": event.content}
-        for type, key in keys
-        if (event := room.state.get((type, key))) is not None
-    ]

@@ -60,11 +60,12 @@ class NoRest(AssertionError):
 
 
 def configured(hs: FakeHomeserver, port: int, database: str, **groups: Any) -> Config:
-    """A configuration for a service beside this homeserver; keywords are keys of its section `groups`."""
+    """A configuration for a service beside this homeserver; keywords are keys of its section `groups`. What it makes is
+    not encrypted unless `encrypted=True`."""
     return Config(
         Homeserver(hs.url, hs.domain),
         Appservice(hs.as_token, hs.hs_token, f"http://127.0.0.1:{port}", port=port, database=database),
-        Groups(**{"owners": (OWNER,), "time_zone": "Europe/Vienna", **groups}),
+        Groups(**{"owners": (OWNER,), "time_zone": "Europe/Vienna", "encrypted": False, **groups}),
         Purchase(),
     )
 
@@ -162,7 +163,8 @@ class Service:
         end, calm = time.monotonic() + timeout, 0
         while calm < 2:
             await asyncio.sleep(0.002)
-            calm = calm + 1 if self.hs.delivery.idle and await self._nothing_due() else 0
+            is_idle = self.hs.delivery.idle and self.hs.polls.idle
+            calm = calm + 1 if is_idle and await self._nothing_due() else 0
             if time.monotonic() > end:
                 raise NoRest(f"no rest after {timeout} s\n{await self.unrest()}")
 
@@ -275,7 +277,7 @@ class Program(Service):
     async def _is_at_rest(self) -> bool:
         """One look at the database, and no delivery meanwhile: nothing can pass from one to the other unseen."""
         delivery = self.hs.delivery
-        was_idle, attempts = delivery.idle, len(delivery.attempts)
+        was_idle, attempts = delivery.idle and self.hs.polls.idle, len(delivery.attempts)
         waiting = await self.rows("SELECT 1 FROM arrival WHERE status = 'waiting'"
                                   " UNION ALL SELECT 1 FROM effect WHERE status = 'waiting' LIMIT 1")  # fmt: skip
         return not waiting and was_idle and delivery.idle and len(delivery.attempts) == attempts

@@ -11,7 +11,7 @@ from typing import Any
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.journey import Journey
 
-_WORLD = ("rooms", "accounts", "devices", "media", "_order", "_media")
+_WORLD = ("rooms", "accounts", "devices", "media", "keys", "secrets", "_order", "_media")
 _MEMORY = ("answered_paths", "answered_transactions")
 _STATE = ("group", "desk", "product", "card", "buy", "directs")
 

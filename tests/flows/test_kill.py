@@ -29,8 +29,10 @@ async def hs() -> AsyncIterator[FakeHomeserver]:
 
 
 @pytest.fixture
-async def program(hs: FakeHomeserver, database: str, tmp_path: Path) -> AsyncIterator[Program]:
-    async with Program(hs, tmp_path, database) as running:
+async def program(
+    request: pytest.FixtureRequest, hs: FakeHomeserver, database: str, tmp_path: Path
+) -> AsyncIterator[Program]:
+    async with Program(hs, tmp_path, database, encrypted="sealed" in request.fixturenames) as running:
         yield running
         await running.assert_nothing_set_aside()
 
@@ -88,6 +90,21 @@ async def pledge_in_every_way(play: Journey, people: list[Person], rng: random.R
 async def test_nothing_is_lost_or_doubled_however_often_the_service_is_killed(
     engine: str, program: Program, hs: FakeHomeserver, seed: int
 ) -> None:
+    await play_it(program, hs, seed)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+async def test_nor_are_keys_and_what_they_open_where_rooms_are_encrypted(
+    engine: str, sealed: None, program: Program, hs: FakeHomeserver, seed: int
+) -> None:
+    await play_it(program, hs, seed)
+    room = hs.room_named("Wool circle")
+    assert all(event.sealed for event in room.messages())
+    assert not await program.rows("SELECT id FROM arrival WHERE status = 'keyless'")
+
+
+async def play_it(program: Program, hs: FakeHomeserver, seed: int) -> None:
+    """A whole group buy while the service is killed again and again."""
     play, killer, rng = Journey(hs, program), Killer(program, seed), random.Random(seed)
     await program.start()
     killing = asyncio.create_task(killer.work())

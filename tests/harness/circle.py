@@ -31,11 +31,18 @@ class Circle:
 
     @classmethod
     async def found(
-        cls, owner: Person, service: Service, name: str = "Wool circle", *, cap: int | None = None
+        cls,
+        owner: Person,
+        service: Service,
+        name: str = "Wool circle",
+        *,
+        cap: int | None = None,
+        encrypted: bool = True,
     ) -> Circle:
-        """Have the owner create a group by direct message, and join it and its desk."""
+        """Have the owner create a group by direct message, encrypted or not (the desk too), and join both."""
         direct = await owner.create_direct(service.bot_id)
-        await owner.say(direct, f'!group create "{name}"' + (f" cap {cap}" if cap else ""))
+        words = [f'!group create "{name}"', *([f"cap {cap}"] if cap else []), *([] if encrypted else ["unencrypted"])]
+        await owner.say(direct, " ".join(words))
         await owner.sees(direct, "is ready")
         group = await owner.invited_to(lambda invite: invite.name == name)
         desk = await owner.invited_to(lambda invite: invite.name == f"Desk: {name}")

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 Event = dict[str, Any]
-"""A raw event as the client received it, with `room_id` added (sync leaves it out)."""
+"""A raw event as the client received it, with `room_id` added (sync leaves it out).
+
+What came encrypted has type and content as its sender wrote them, and `"encrypted": True`; while the client
+has no key for it, it is the `m.room.encrypted` that it was.
+"""
 
 Predicate = Callable[[Event], object] | str
 """What to look for: a function of the raw event, or a text that its body contains."""
@@ -73,6 +77,14 @@ class Sightings:
                 self.timeline[room_id].append(event)
                 self.all.append(event)
 
+    def readers(self, room_id: str) -> list[str]:
+        """Whom a client gives its room keys to: who has joined, and who is invited unless history is for the joined."""
+        state = self.state[room_id]
+        visibility = state.get(("m.room.history_visibility", ""), {"content": {}})["content"]
+        meant = {"join"} if visibility.get("history_visibility") == "joined" else {"join", "invite"}
+        members = (event for (kind, _), event in state.items() if kind == "m.room.member")
+        return [event["state_key"] for event in members if event["content"].get("membership") in meant]
+
     def redacted(self, room_id: str) -> set[str]:
         """Ids of events that the client saw redacted."""
         return {redacts(e) for e in self.timeline[room_id] if e["type"] == "m.room.redaction"}
@@ -113,6 +125,11 @@ def matches(predicate: Predicate, event: Event) -> bool:
         return bool(predicate(event))
     except (KeyError, IndexError, TypeError, AttributeError):
         return False
+
+
+def is_ciphertext(event: Event) -> bool:
+    """Whether the event is an encrypted one that nobody has decrypted."""
+    return event["type"] == "m.room.encrypted" and "ciphertext" in event["content"] and "state_key" not in event
 
 
 def redacts(event: Event) -> str:

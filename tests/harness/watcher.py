@@ -14,7 +14,9 @@ from typing import Any, Self, TypeVar
 import aiohttp
 import nio
 
-from tests.harness.sighting import Event, Invite, Predicate, Sightings, describe, matches
+from tests.harness.answers import MatrixError, accepted
+from tests.harness.device import Device, NoStore
+from tests.harness.sighting import Event, Invite, Predicate, Sightings, describe, is_ciphertext, kind, matches
 
 logging.getLogger("nio").setLevel(logging.ERROR)  # its warnings quote every odd event in full
 _Found = TypeVar("_Found")
@@ -23,7 +25,8 @@ _SYNC_FILTER = {
     "room": {"timeline": {"limit": 1000}, "ephemeral": {"types": []}},
 }
 _CONFIG = nio.AsyncClientConfig(
-    encryption_enabled=False,
+    encryption_enabled=True,
+    store=NoStore,
     # a homeserver that restarts is met again within half a second, after 30 s we give up
     max_timeouts=60,
     backoff_factor=0.05,
@@ -31,27 +34,22 @@ _CONFIG = nio.AsyncClientConfig(
 )
 
 
-class MatrixError(Exception):
-    """The homeserver refused; `errcode` as in the spec, e.g. `M_FORBIDDEN`."""
-
-    def __init__(self, errcode: str, message: str) -> None:
-        super().__init__(f"{errcode}: {message}")
-        self.errcode = errcode
-
-
 class Watcher:
     """One logged-in client that syncs in the background and remembers.
 
     Events are raw dicts as they came down its own sync, with `room_id` added. Waiting methods look at
     what was seen already, then at what comes, and raise `AssertionError` quoting what was seen instead.
-    Invitations from users in `auto_join_from` are accepted.
+    Invitations from users in `auto_join_from` are accepted. Each object is a device of its own, with keys for
+    end-to-end encryption that nobody has verified; what it can decrypt it shows decrypted.
     """
 
     def __init__(self, homeserver: str, user: str, password: str, *, auto_join_from: Iterable[str] = ()) -> None:
-        self.client = nio.AsyncClient(homeserver, user, config=_CONFIG)
+        self.client = nio.AsyncClient(homeserver, user, store_path="nowhere", config=_CONFIG)
         self.password = password
+        self.others: list[Watcher] = []
         self.auto_join_from = set(auto_join_from)
         self.seen = Sightings(user)
+        self.device = Device(self.client, self.seen)
         self._news = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -69,14 +67,20 @@ class Watcher:
         """Log in, sync once, and keep syncing in the background."""
         accepted(await self.client.login(self.password, device_name="test client"))
         self.seen.user_id = self.user_id
+        accepted(await self.client.keys_upload())
         await self._sync(0)
         self._run(self._sync_for_ever())
 
     async def close(self) -> None:
+        for other in self.others:
+            await other.close()
+        await self.stop_syncing()
+        await self.client.close()
+
+    async def stop_syncing(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.client.close()
 
     @property
     def user_id(self) -> str:
@@ -89,6 +93,18 @@ class Watcher:
     def invites(self) -> list[Invite]:
         """Invitations that are neither accepted nor withdrawn."""
         return list(self.seen.invites.values())
+
+    def undecryptable(self, room: str) -> dict[str, str]:
+        """`{event id: session id}` of what came encrypted and has no key here so far."""
+        return {
+            e["event_id"]: str(e["content"].get("session_id")) for e in self.seen.timeline[room] if is_ciphertext(e)
+        }
+
+    def sent_in_clear(self, room: str, by: str) -> list[Event]:
+        """What a sender said readable for homeservers since the room is encrypted; reactions always are."""
+        switch = next((e["event_id"] for e in self.seen.timeline[room] if e["type"] == "m.room.encryption"), None)
+        said = (e for e in _since(self.seen.timeline[room], switch) if e["sender"] == by and "encrypted" not in e)
+        return [e for e in said if kind(e) in ("message", "edit", "other") and e["type"] != "m.room.encrypted"]
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -188,8 +204,7 @@ class Watcher:
                 await self._sync(30_000)
         except Exception as error:
             self._failure = error
-            async with self._news:
-                self._news.notify_all()
+            await self._tell()
 
     async def _sync(self, timeout_ms: int) -> None:
         answer = await self.client.sync(timeout_ms, _SYNC_FILTER)
@@ -199,9 +214,15 @@ class Watcher:
             await asyncio.sleep(0.2)  # the homeserver is going down or coming up
             return
         raw = await self.client.parse_body(answer.transport_response)
+        self.device.take_sync(raw)
         for invite in self.seen.take_sync(raw.get("rooms", {})):
             if invite.sender in self.auto_join_from:
                 self._run(self._join_quietly(invite.room_id))
+        await self._tell()
+        await self.device.tend_keys()
+        await self._tell()
+
+    async def _tell(self) -> None:
         async with self._news:
             self._news.notify_all()
 
@@ -216,13 +237,6 @@ class Watcher:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def accepted(answer: Any) -> Any:
-    """The answer, unless it is one of nio's error answers."""
-    if isinstance(answer, nio.ErrorResponse):
-        raise MatrixError(str(answer.status_code), answer.message)
-    return answer
 
 
 def _since(events: list[Event], event_id: str | None) -> list[Event]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appservice.domain.attachment import FileKey
 from appservice.domain.clearing import Tier
 from appservice.domain.fulfilment import begin
 from appservice.domain.group import Group
@@ -238,6 +239,19 @@ def test_a_product_with_a_picture_shows_the_picture_first() -> None:
     }
     assert text.content["msgtype"] == "m.notice" and text.content["body"] == f"Merino throw\n€89.00\n{PRODUCT.link}"
     assert text.content["shop.coterie.product"]["sku"] == "merino-throw"
+
+
+def test_an_encrypted_picture_is_shown_with_its_key_in_place_of_the_address() -> None:
+    key = FileKey("k" * 43, "i" * 22, "s" * 43)
+    shown = replace(PRODUCT, picture=Picture("mxc://x/y", key=key))
+    picture, _ = card.product_events(RoomId("!g"), shown, GROUP)
+    assert "url" not in picture.content and picture.content["file"] == {
+        "url": "mxc://x/y",
+        "key": {"kty": "oct", "key_ops": ["encrypt", "decrypt"], "alg": "A256CTR", "k": "k" * 43, "ext": True},
+        "iv": "i" * 22,
+        "hashes": {"sha256": "s" * 43},
+        "v": "v2",
+    }
 
 
 def success(buy: GroupBuy) -> Succeeded:

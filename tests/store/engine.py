@@ -126,6 +126,8 @@ TABLES = (
     "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "payment", "checkout", "unplaced",
     "shown_in", "purchase_order", "card_event", "card", "tranche", "group_buy", "recommendation", "liked", "product",
     "alias", "vouch", "code", "waiting", "guess", "told", "adoption", "member", "coterie_group",
+    "megolm_inbound", "megolm_index", "megolm_outbound", "crypto_account", "crypto_tracked_user", "crypto_device",
+    "crypto_olm_session", "crypto_cross_signing_keys", "crypto_cross_signing_signatures",
 )  # fmt: skip
 """Every table with rows of ours; what refers to another comes before it."""
 _EMPTY = (

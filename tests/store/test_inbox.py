@@ -154,7 +154,7 @@ async def test_nothing_is_due_in_an_empty_journal(store: Store) -> None:
         assert await unit.inbox.due_lanes(unit.now, 10) == []
         assert await unit.inbox.next_due_at() is None
         assert await unit.inbox.due(LANE, unit.now, 10) == []
-        assert not await unit.inbox.is_waiting_before(unit.now + 1)
+        assert not await unit.inbox.is_waiting_before(unit.now + 1, unit.now)
 
 
 async def test_a_failed_arrival_is_tried_again_ever_later_and_parked_at_last(

@@ -15,7 +15,7 @@ LANE = "!room"
 
 async def is_waiting(store: Store) -> bool:
     async with store.unit() as unit:
-        return await unit.inbox.is_waiting_before(DEADLINE)
+        return await unit.inbox.is_waiting_before(DEADLINE, unit.now)
 
 
 async def test_only_what_was_received_before_and_is_still_to_be_handled_is_waited_for(
@@ -29,7 +29,7 @@ async def test_only_what_was_received_before_and_is_still_to_be_handled_is_waite
     assert await is_waiting(store)
     async with store.unit() as unit:
         await unit.inbox.claim((await unit.inbox.due(LANE, unit.now, 9))[0])
-        assert not await unit.inbox.is_waiting_before(DEADLINE)
+        assert not await unit.inbox.is_waiting_before(DEADLINE, unit.now)
 
 
 async def test_of_a_group_only_what_came_in_its_rooms_or_from_its_people_is_waited_for(
@@ -44,10 +44,10 @@ async def test_of_a_group_only_what_came_in_its_rooms_or_from_its_people_is_wait
     for lane in (ROOM, DESK, "!direct1", "!stranger", "!other", f"read {ROOM}"):
         await store.journal([arrival(f"$in {lane}", lane)])
         async with store.unit() as unit:
-            waiting = await unit.inbox.is_waiting_before(DEADLINE, GROUP.id)
+            waiting = await unit.inbox.is_waiting_before(DEADLINE, unit.now, GROUP.id)
             assert waiting is (lane in (ROOM, DESK, "!direct1")), lane
-            assert not await unit.inbox.is_waiting_before(DEADLINE, "g2")
-            assert await unit.inbox.is_waiting_before(DEADLINE)
+            assert not await unit.inbox.is_waiting_before(DEADLINE, unit.now, "g2")
+            assert await unit.inbox.is_waiting_before(DEADLINE, unit.now)
             await unit.inbox.claim((await unit.inbox.due(lane, unit.now, 1))[0])
 
 
@@ -112,7 +112,7 @@ async def test_what_arrives_during_the_settling_is_received_after_it(
     """The time of receipt is read when the lock has been got: whoever waited for the settling came too late."""
     clock.at = DEADLINE - 1
     async with store.unit() as unit:
-        assert not await unit.inbox.is_waiting_before(DEADLINE)
+        assert not await unit.inbox.is_waiting_before(DEADLINE, unit.now)
         journal = asyncio.create_task(store.journal([arrival("$late", LANE)]))
         await asyncio.sleep(0.1)
         assert not journal.done()
@@ -137,7 +137,7 @@ async def test_settling_and_journaling_at_once_never_overlook_what_came_in_time(
             await asyncio.sleep(0.002)
             clock.at = deadline
             async with store.unit() as unit:
-                waiting = await unit.inbox.is_waiting_before(deadline)
+                waiting = await unit.inbox.is_waiting_before(deadline, unit.now)
                 in_time = await unit.inbox._connection.fetchval(
                     "SELECT COUNT(*) FROM arrival WHERE received_at < $1 AND status = 'waiting'", deadline
                 )

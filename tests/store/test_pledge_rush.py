@@ -293,6 +293,6 @@ async def until_closed(store: Store) -> None:
         while True:
             async with store.look() as unit:
                 buy = await unit.buys.get(BUY_ID)
-                if not buy.status.is_live and not await unit.inbox.is_waiting_before(START * 2):
+                if not buy.status.is_live and not await unit.inbox.is_waiting_before(START * 2, unit.now):
                     return
             await asyncio.sleep(0.05)

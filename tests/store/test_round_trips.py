@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from appservice.domain.attachment import FileKey
 from appservice.domain.clearing import Tier
 from appservice.domain.effect import (
     EFFECTS,
@@ -22,6 +23,7 @@ from appservice.domain.effect import (
     Redact,
     SendEvent,
     SendFile,
+    SendPicture,
     SendState,
     Tell,
     TellCode,
@@ -68,7 +70,7 @@ async def test_a_group_is_read_back_as_it_was(store: Store) -> None:
 
 async def test_an_adopted_group_is_read_back_as_it_was_and_changed(store: Store) -> None:
     adopted = replace(
-        GROUP, bot_power=100, kept={"m.room.join_rules": {"join_rule": "public"}, "m.room.encryption": None}
+        GROUP, bot_power=100, kept={"m.room.join_rules": {"join_rule": "public"}, "m.room.policy": None}, encrypted=True
     )
     await group_exists(store, adopted)
     async with store.unit() as unit:
@@ -184,6 +186,7 @@ async def test_a_person_has_the_groups_that_they_have_joined_oldest_first(store:
         None,
         Picture("mxc://example.org/abc"),
         Picture("mxc://example.org/abc", "image/png", 640, 480, LARGEST),
+        Picture("mxc://example.org/abc", key=FileKey("k", "i", "s")),
     ],
 )
 async def test_a_product_is_read_back_as_it_was(store: Store, picture: Picture | None) -> None:
@@ -436,6 +439,7 @@ SAMPLES: tuple[Effect, ...] = (
     Tell(ANA, CONTENT),
     TellFile(ANA, "what I know.json", "application/json", '{"alias": "Größe 🕯"}', "What I know of you."),
     SendFile(ROOM, "a.csv", "text/csv", '\ufeffalias\r\n"Größe 🕯"', answer="export", subject="g1 a.csv"),
+    SendPicture(ROOM, CONTENT, answer="pictured", subject="p1"),
     TellCode(ANA, "c1", CONTENT),
     CreateRoom(CONTENT, answer="group_room", subject="g1"),
     Invite(ROOM, ANA),
@@ -450,6 +454,8 @@ SAMPLES: tuple[Effect, ...] = (
     EndCheckout("cs_1"),
     Inspect(ROOM, answer="inspected", subject="g1", asked_at=START),
     Inspect(ROOM, answer="inspected", subject="g1", asked_at=LARGEST, join=True),
+    ReadBack(ROOM, START, answer="read_back", subject="g1"),
+    EndCheckout("cs_1"),
     Unlist(ROOM, ("#wool:example.org", "#räucherwerk:example.org"), answer="unlisted", subject="g1"),
 )
 

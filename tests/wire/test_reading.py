@@ -1,5 +1,7 @@
 """Reading what other people send: the right thing, or nothing."""
 
+import json
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appservice.domain.refusal import Reason, Refusal
+from appservice.wire.attachment import file_key, format_file
 from appservice.wire.content import integer_at, is_storable, mapping_at, readable, text_at
 from appservice.wire.event import parse_event
 from appservice.wire.membership import parse_membership
@@ -21,7 +24,8 @@ json_values = st.recursive(
 )
 names = st.sampled_from(
     ["type", "event_id", "room_id", "sender", "state_key", "content", "body", "msgtype", "m.relates_to", "rel_type",
-     "event_id", "key", "m.in_reply_to", "m.new_content", "membership", "is_direct", "url", "info", "w", "redacts"]
+     "event_id", "key", "m.in_reply_to", "m.new_content", "membership", "is_direct", "url", "info", "w", "redacts",
+     "file", "key", "k", "iv", "hashes", "sha256", "v"]
 )  # fmt: skip
 matrix_like = st.recursive(
     json_values | st.sampled_from(["m.text", "m.image", "m.replace", "m.annotation", "$e", "!r", "@a:x", "join", "+1"]),
@@ -97,6 +101,47 @@ def test_a_picture_is_read_with_what_is_known_of_it() -> None:
     info = {"w": 640, "h": "tall", "mimetype": "image/png", "size": -1}
     picture = parse_picture({"msgtype": "m.image", "url": "mxc://x/y", "info": info})
     assert picture is not None and (picture.width, picture.height, picture.size) == (640, None, None)
+
+
+FILE = format_file("mxc://x/y", file_key(b"k" * 32, b"i" * 16, b"s" * 32))
+
+
+def without(*path: str) -> dict[str, Any]:
+    """FILE, but for what is at a path."""
+    file: dict[str, Any] = json.loads(json.dumps(FILE))
+    *way, last = path
+    reduce(dict.__getitem__, way, file).pop(last)
+    return file
+
+
+def test_an_encrypted_picture_is_read_with_its_key_and_written_as_it_was() -> None:
+    padded = FILE | {"iv": FILE["iv"] + "==", "url": "mxc://x/y", "more": 1}
+    for file in (FILE, padded):
+        picture = parse_picture({"msgtype": "m.image", "file": file, "info": {"w": 640}})
+        assert picture is not None and picture.key is not None and picture.width == 640
+        assert format_file(picture.url, picture.key) == FILE
+        assert picture.key.key not in repr(picture)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(without(*path) for path in (("url",), ("v",), ("iv",), ("key",), ("key", "k"), ("key", "alg"), ("key", "kty"),
+                                      ("hashes",), ("hashes", "sha256"))),
+        FILE | {"v": "v1"},
+        FILE | {"url": "https://x/y"},
+        FILE | {"iv": "AAAA"},
+        FILE | {"iv": 7},
+        FILE | {"key": FILE["key"] | {"alg": "A128CTR"}},
+        FILE | {"key": FILE["key"] | {"k": FILE["key"]["k"][:-1]}},
+        FILE | {"hashes": {"sha256": "no base64, but as long as a digest is: 43"}},
+        FILE | {"hashes": {"sha256": "é" * 43}},
+        "mxc://x/y",
+        [],
+    ],
+)  # fmt: skip
+def test_a_picture_that_cannot_be_opened_is_none(file: object) -> None:
+    assert parse_picture({"msgtype": "m.image", "file": file}) is None
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from appservice.present import card, news
 from appservice.present.text import edited
 from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
+from appservice.wire import keys as wire_keys
 from appservice.wire import order as wire_order
 from appservice.wire import product as wire_product
 from appservice.wire import started as wire_started
@@ -93,6 +94,7 @@ def examples_written() -> dict[str, Any]:
         "shop.coterie.group_buy.card": wire_buy.format_card(BUY, PRODUCT, clearing),
         "shop.coterie.group_buy.result": result.content[wire_buy.TYPE],
         "shop.coterie.group_buy.state": wire_buy.format_state(BUY, PRODUCT, CARD, 7900),
+        "shop.coterie.group_buy.sealed": wire_buy.format_sealed_state(BUY, CARD),
         "shop.coterie.group": wire_group.format_group(GROUP.cap),
         "shop.coterie.order": wire_order.format_order(ended, ORDERS[0], link),
         "shop.coterie.request": "$hV6xNqhfwE3rkC0nSlkX4Wk2sH1ZkUEo3Ytq9vJm0aA:0",
@@ -106,6 +108,8 @@ def examples_written() -> dict[str, Any]:
             "max_price": 7000,
         },
         "shop.coterie.started": wire_started.format_started(NOW),
+        "shop.coterie.keys": wire_keys.format_keys("COTERIE_5F00A1C2", 17),
+        "shop.coterie.made_at": NOW,
     }
 
 
@@ -325,6 +329,9 @@ def test_every_state_event_is_written_by_its_schema_and_tells_no_total(
         assert problems("shop.coterie.group_buy.state", content) == []
         assert "total" not in content
         assert_written_well(content)
+        sealed = wire_buy.format_sealed_state(replace(buy, status=status), card_id)
+        assert problems("shop.coterie.group_buy.sealed", sealed) == []
+        assert_written_well(sealed)
     assert problems("shop.coterie.group_buy.state", {}) == []
 
 

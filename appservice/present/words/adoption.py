@@ -56,6 +56,11 @@ def unadoptable(d: Mapping[str, Any]) -> str:
             )
         case "replaced":
             return "That room was replaced by another one. Have the new one adopted."
+        case "encryption":
+            return (
+                "That room is encrypted in a way that I cannot read, and encryption cannot be changed. Make a new "
+                "group: !group create"
+            )
         case "people":
             return f"More than {d['most']} people are in that room, and a group has {d['most']} at most."
         case _:
@@ -104,12 +109,12 @@ def _rows(plan: Plan) -> Iterator[str]:
             f"{_count(plan.equals, 'person has', 'people have')} as much power as I and could change this all the "
             "same; I put it back within seconds and tell the desk."
         )
-    if plan.kept:
+    if plan.kept or plan.encryption is not None:
         yield "Encryption, widgets, spaces and the list of servers that are let in stay as they are."
-    if plan.is_encrypted:
+    if plan.encryption is not None:
         yield (
-            "The room is encrypted, and I cannot read what is written there yet: people pledge by reaction or by "
-            "direct message. What I post there myself is not encrypted."
+            "The room is encrypted: what I write there is encrypted too, and I act only on messages that came "
+            "encrypted."
         )
     yield "Everybody gets an alias, and one message in the room says so. A desk is made, for owners and concierges."
 

@@ -244,6 +244,10 @@ BUYING: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         "unknown to me. Nothing has changed. You can write +2 or !pledge 2 instead."
     ),
     Reason.BAD_REQUEST: _bad_request,
+    Reason.TERMS_IN_CLEAR: lambda d: (
+        "The room is encrypted, but homeservers can read what stands in its state: there one can only close or cancel "
+        "a group buy. Ask for all else by an encrypted message: see docs/events.md."
+    ),
     Reason.BAD_BUY_ID: lambda d: (
         f"A new group buy has an id of its own: six characters out of {ALPHABET} that no group buy has had before."
     ),

@@ -18,6 +18,13 @@ def not_a_picture() -> str:
     return "The message you replied to is no picture I can use, so the product was posted without one."
 
 
+def picture_left_out(product: Product) -> str:
+    return (
+        f"{product.name} was posted without its picture: the file is gone, larger than 20 MB, or no image I know. "
+        "Post the picture yourself if it matters."
+    )
+
+
 def request_refused(who: str, why: str) -> str:
     return f"{who} wrote to the state event of a group buy, and I have put it back. {why}"
 

@@ -56,6 +56,25 @@ def pledges_open(group: Group) -> str:
     return f"One can pledge in the room of “{group.name}” again, where everybody sees it."
 
 
+def encryption_asked(group: Group) -> str:
+    return (
+        f"What is written in “{group.name}” and its desk from then on could not be read by homeservers, and I would "
+        "act only on commands and pledges there that come encrypted. It cannot be turned off again. If you want that, "
+        "send the same with confirm at the end."
+    )
+
+
+def encrypted_now(group: Group) -> str:
+    return (
+        f"“{group.name}” and its desk are encrypted from now on, for good. I act only on commands and pledges there "
+        "that come encrypted."
+    )
+
+
+def encrypted_already(group: Group) -> str:
+    return f"“{group.name}” and its desk are encrypted already."
+
+
 def concierge_added(person: Member, group: Group) -> str:
     return f"{called(person)} is a concierge of “{group.name}” now, and invited to the desk."
 

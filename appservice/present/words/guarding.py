@@ -81,10 +81,13 @@ def stepped_down(who: str) -> str:
     return f"{who} gave up power in the group's room."
 
 
-def encrypted(who: str) -> str:
+def encrypted(who: str, *, in_desk: bool, can_read: bool) -> str:
+    turned_on = f"{who} turned encryption on {_where(in_desk=in_desk)}. It stays on. "
+    if can_read:
+        return turned_on + "From now on I act only on commands and pledges there that come encrypted."
     return (
-        f"{who} turned encryption on in the group's room. It stays on. I cannot read encrypted messages yet: pledge "
-        "and ask by direct message, or on the cards by reaction."
+        turned_on + "It is of a kind that I cannot read, so I see nothing of what is written there. Use direct messages"
+        " instead, and ask an owner to make a new group."
     )
 
 

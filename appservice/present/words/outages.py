@@ -21,5 +21,12 @@ def waited_enough(product: Product, buy: GroupBuy) -> str:
     )
 
 
+def device_renewed() -> str:
+    return (
+        "I was restored from a backup and have lost keys. If you wrote to me since then and have no ✅ from me, please "
+        "write it again."
+    )
+
+
 def never_opened() -> str:
     return "I was not running from the time when it was to open until it was to close."

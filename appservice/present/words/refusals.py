@@ -48,6 +48,14 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         else f"!{d['command']} does not work here. Send it to me by direct message"
         + (" or write it in the group." if d["command"] in ("pledge", "withdraw") else ".")
     ),
+    Reason.IN_CLEAR: lambda d: (
+        "That came unencrypted in an encrypted room, where homeservers can read it, so I did nothing with it. Send it "
+        "again with a client that encrypts, such as Element."
+    ),
+    Reason.NO_KEY: lambda d: (
+        "I cannot read what you wrote there: your client has not given me its key. If the key comes, I act on it as of "
+        "when you wrote; if I do not put a ✅ to it soon, write it again."
+    ),
     Reason.USAGE: lambda d: "Write it like this:" + ("" if d["usage"].startswith("\n") else " ") + str(d["usage"]),
     Reason.BAD_NAME: lambda d: 'A name is 1 to 80 visible characters on one line, in quotes: "Merino throw".',
     Reason.BAD_AMOUNT: _bad_amount,

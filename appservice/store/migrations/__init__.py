@@ -9,7 +9,7 @@ import json
 from mautrix.util.async_db import Scheme, UpgradeTable
 from mautrix.util.async_db.connection import LoggingConnection
 
-from appservice.store.migrations import v1, v2, v3
+from appservice.store.migrations import v1, v2, v3, v4
 
 VERSION_TABLE = "coterie_version"
 UPGRADES = UpgradeTable(version_table_name=VERSION_TABLE, database_name="Coterie's database")
@@ -37,6 +37,11 @@ async def upgrade_v3(connection: LoggingConnection, scheme: Scheme) -> None:
         )
 
 
+async def upgrade_v4(connection: LoggingConnection, scheme: Scheme) -> None:
+    """What encryption needs."""
+    await _run(connection, scheme, v4.STATEMENTS)
+
+
 async def _run(connection: LoggingConnection, scheme: Scheme, statements: tuple[str, ...]) -> None:
     serial = (
         "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -50,3 +55,4 @@ async def _run(connection: LoggingConnection, scheme: Scheme, statements: tuple[
 UPGRADES.register(upgrade_v1, description="The main job: groups, products, group buys, orders")
 UPGRADES.register(upgrade_v2, description="Groups that stay private: aliases, vouching, codes, waitlist, adoption")
 UPGRADES.register(upgrade_v3, description="Group buys, whole: terms, variants, payments, waiting units, several groups")
+UPGRADES.register(upgrade_v4, description="Encryption: keys, encrypted rooms, arrivals that wait for their key")
