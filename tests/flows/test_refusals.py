@@ -291,6 +291,7 @@ ELSEWHERE = {  # tests of their own, below or in that file
     Reason.OWNER_STAYS: "test_forgetting",
     Reason.JUST_SENT: "test_forgetting",
     Reason.PLEDGES_PRIVATE: "test_private_pledges",
+    Reason.NO_KEY: "test_keys",
     **dict.fromkeys((Reason.IN_CLEAR, Reason.TERMS_IN_CLEAR), "test_encrypted_rooms"),
     **dict.fromkeys((Reason.BELOW_LEAST, Reason.ABOVE_MOST, Reason.OFF_STEP, Reason.WHICH_VARIANT), "test_buy_terms"),
     Reason.NOT_YET_OPEN: "test_buy_terms",

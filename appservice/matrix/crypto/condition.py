@@ -100,7 +100,8 @@ class Condition:
             return Finding("keys", Verdict.BAD, says, "start the service: the bot gets a new device")
         theirs = _device_keys(there, self._homeserver.bot, device_id)
         if theirs is None:
-            return Finding("keys", Verdict.BAD, "the homeserver does not know this device", _AGAIN)
+            mend = "start the service, or restart it: it uploads them again"
+            return Finding("keys", Verdict.BAD, "the homeserver does not know this device", mend)
         if at(theirs, "keys", f"ed25519:{device_id}") != account.signing_key:
             says = "the homeserver has other keys for this device"
             return Finding("keys", Verdict.BAD, says, "restart the service: the bot gets a new device")
