@@ -189,6 +189,7 @@ async def test_the_service_that_was_removed_from_a_direct_room_comes_back_when_i
     assert bots_part(hs, room) == "join" and await shop.units() == {"ana": 3}
 
 
+@pytest.mark.slow
 async def test_what_was_said_in_a_direct_room_long_ago_is_not_heard_again_when_it_is_used_again(
     shop: Journey, hs: FakeHomeserver, service: Service
 ) -> None:
