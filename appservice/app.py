@@ -31,7 +31,7 @@ from appservice.store.inbox import NewArrival
 from appservice.store.settings import OWN_ROOM, RECOVERY_KEY
 from appservice.store.unit import Store, Unit, fresh_id
 from appservice.web.antispam import Antispam
-from appservice.wire import membership, started
+from appservice.wire import started
 from appservice.wire.event import Event
 from appservice.workers.inbox import inbox_lanes
 from appservice.workers.outbox import outbox_lanes
@@ -160,8 +160,7 @@ async def _listening(
     """Answer the homeserver from the first moment on: what arrives is journaled even while the workers wait."""
 
     async def journal(arrivals: list[NewArrival]) -> int:
-        came_or_gone = {arrival.lane for arrival in arrivals if arrival.type == membership.TYPE}
-        new = await store.journal(arrivals, sorted(came_or_gone))
+        new = await store.journal(arrivals)
         crew.inbox.ring()
         return new
 

@@ -96,7 +96,10 @@ async def _compare_people(work: Work, group: Group, room: RoomState) -> None:
     async def differs(user_id: UserId, now: Presence) -> bool:
         before = here.get(user_id, Presence.LEFT)
         is_newer = user_id in newer or work.config.is_own_account(user_id)
-        return now is not before and not is_newer and not await _is_under_way(work, room, user_id)
+        if now is before or is_newer or await _is_under_way(work, room, user_id):
+            return False
+        await work.unit.rooms.changed([room.room_id])  # nobody has told us: who reads there is not whom we took it for
+        return True
 
     for member in members:
         now = there.get(member.user_id, Presence.LEFT)

@@ -154,12 +154,10 @@ class Homeserver:
             if is_old(str(device["device_id"])):
                 await self._call(Method.DELETE, Path.v3.devices[str(device["device_id"])], {})
 
-    async def device_keys(self, device_id: str) -> dict[str, str] | None:
-        """Give the public keys that the homeserver has of a device of the bot, by key id; None where it has none."""
-        asked = {"device_keys": {self.bot: [device_id]}}
-        answer = await self._call(Method.POST, Path.v3.keys.query, asked)
-        device = answer["device_keys"].get(self.bot, {}).get(device_id)
-        return None if device is None else dict(device["keys"])
+    async def own_keys(self) -> dict[str, Any]:
+        """Give what the homeserver tells everybody of the keys of the bot: the answer to /keys/query."""
+        answer: dict[str, Any] = await self._call(Method.POST, Path.v3.keys.query, {"device_keys": {self.bot: []}})
+        return answer
 
     async def upload_keys(self, keys: Mapping[str, Any]) -> dict[str, Any]:
         """Upload keys of the bot's device; gives how many one-time keys there are."""

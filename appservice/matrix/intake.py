@@ -17,6 +17,7 @@ from appservice.domain.ids import UserId
 from appservice.matrix.body import read_json
 from appservice.store.db import is_transient
 from appservice.store.inbox import NewArrival
+from appservice.wire import membership
 from appservice.wire.event import Event, parse_event
 
 log = logging.getLogger("coterie.intake")
@@ -106,7 +107,8 @@ class Intake:
                 log.warning("an event that is none was journaled, to be parked")
                 arrivals.append(NewArrival(f"malformed {digest}", MALFORMED, MALFORMED, text))
             else:
-                arrivals.append(NewArrival(event.event_id, event.room_id, event.type, text))
+                member = event.state_key if event.type == membership.TYPE else None
+                arrivals.append(NewArrival(event.event_id, event.room_id, event.type, text, member))
         return arrivals
 
     async def _wanted_ids(self, events: list[Event]) -> set[str]:

@@ -180,9 +180,6 @@ async def _on_membership(work: Work, event: Event, room: Room | None) -> None:
     change = parse_membership(event)
     if change is None:
         return
-    if room is not None:  # while they were out, nobody told us of their devices (seen on Synapse)
-        await work.unit.keys.devices_changed([change.user_id])
-        await work.unit.rooms.changed([room.room_id])
     if change.user_id == work.config.bot_mxid:
         await _on_own_membership(work, event.room_id, change, room)
     elif room is not None and room.kind is RoomKind.GROUP:

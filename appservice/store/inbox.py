@@ -37,12 +37,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class NewArrival:
-    """What is to be written down. `content` is the raw event, as JSON text."""
+    """What is to be written down. `content` is the raw event, as JSON text; `member` is whose membership of the room
+    `lane` it is about, if it is about one."""
 
     id: str
     lane: str
     type: str
     content: str
+    member: str | None = None
 
 
 class Inbox:

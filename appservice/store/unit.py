@@ -1,7 +1,7 @@
 """A unit: claim of the arrival, new state, ledger and owed effects in one database transaction, with one `now`."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from appservice.domain.ids import ALPHABET
@@ -96,14 +96,19 @@ class Store:
         async with self._database.transaction() as connection:
             yield Unit(connection, self._now())
 
-    async def journal(self, arrivals: Sequence[NewArrival], changed: Iterable[str] = ()) -> int:
-        """Write arrivals down once each, with one `received_at`; gives how many were new. In
-        the rooms that have `changed`, others read what is said from now on."""
+    async def journal(self, arrivals: Sequence[NewArrival]) -> int:
+        """Write arrivals down once each, with one `received_at`; gives how many were new.
+
+        Where somebody has come or gone, others read what is said from now on; and while they were out, nobody told us
+        of their devices (seen on Synapse).
+        """
         async with self._database.transaction() as connection:
             inbox = Inbox(connection)
             await inbox.begin_journaling()
             new = await inbox.journal(arrivals, self._now())
-            await Rooms(connection).changed(changed)
+            moved = [arrival for arrival in arrivals if arrival.member is not None]
+            await Rooms(connection).changed(sorted({arrival.lane for arrival in moved}))
+            await Keys(connection).devices_changed(sorted({str(arrival.member) for arrival in moved}))
             return new
 
     @asynccontextmanager

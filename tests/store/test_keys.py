@@ -15,6 +15,7 @@ import appservice.matrix.crypto  # noqa: F401  - takes the place of python-olm
 from appservice.domain.duration import DAY_MS
 from appservice.domain.ids import RoomId
 from appservice.matrix.crypto.machine import Machine
+from appservice.matrix.crypto.sessions import MOST_SESSIONS
 from appservice.store.db import Database
 from appservice.store.inbox import KEPT_KEYLESS_MS, KEY_WAIT_MS, NewArrival
 from appservice.store.keys import KEPT_MS, Inbound, Outbound
@@ -112,7 +113,7 @@ async def test_our_session_is_of_no_use_once_others_may_read(store: Store, room:
 async def test_who_comes_or_goes_is_noted_with_the_journal(store: Store, room: Room) -> None:
     async with store.unit() as unit:
         await unit.keys.put_outbound(OURS)
-    await store.journal([arrival("$joined", ROOM)], changed=[ROOM])
+    await store.journal([replace(arrival("$joined", ROOM), member=OTTO)])
     async with store.look() as unit:
         assert await unit.keys.outbound(ROOM) is None
 
@@ -271,8 +272,7 @@ async def test_two_machines_keep_their_sessions_and_devices(store: Store, databa
     device = DeviceIdentity(ANA, "A1", other.identity_key, other.signing_key, TrustState.UNVERIFIED, False, "Ana's 📱")
     await bot.store.put_devices(ANA, {"A1": device})
     session = bot.keys.new_outbound_session(other.identity_key, one_time_key)
-    await bot.store.add_session(other.identity_key, session)
-    await bot.store.own(session, device)
+    await bot.store.add_session_with(device, session)
     await bot.store.put_cross_signing_key(ANA, CrossSigningUsage.MASTER, "m" * 43)
     await bot.store.put_signature(CrossSigner(ANA, "k"), CrossSigner(ANA, "m"), "s" * 88)
     again = machine(database)
@@ -284,6 +284,28 @@ async def test_two_machines_keep_their_sessions_and_devices(store: Store, databa
     assert await again.store.session_with(twin) is None  # who only names the key has not shown that it is theirs
     assert (await again.store.get_cross_signing_keys(ANA))[CrossSigningUsage.MASTER].key == "m" * 43
     assert await again.store.is_key_signed_by(CrossSigner(ANA, "k"), CrossSigner(ANA, "m"))
+
+
+async def test_whoever_names_anothers_identity_key_takes_no_session_from_them(store: Store, database: Database) -> None:
+    from mautrix.types import DeviceIdentity, TrustState
+
+    bot = machine(database)
+    await bot.load()
+    nina = bot.keys.__class__()
+    nina.generate_one_time_keys(1)
+    (one_time_key,) = nina.one_time_keys["curve25519"].values()
+    device = DeviceIdentity(ANA, "A1", nina.identity_key, nina.signing_key, TrustState.UNVERIFIED, False, "Ana's")
+    begun, by_her = (bot.keys.new_outbound_session(nina.identity_key, one_time_key) for _ in range(2))
+    await bot.store.add_session_with(device, begun)
+    await bot.store.add_session(nina.identity_key, by_her)
+    for number in range(2 * MOST_SESSIONS):
+        twin = attrs.evolve(device, user_id=OTTO, device_id=f"O{number}")
+        await bot.store.add_session_with(twin, bot.keys.new_outbound_session(nina.identity_key, one_time_key))
+    assert {begun.id, by_her.id} < {session.id for session in await bot.store.get_sessions(nina.identity_key)}
+    for _ in range(2 * MOST_SESSIONS):
+        await bot.store.add_session(nina.identity_key, bot.keys.new_outbound_session(nina.identity_key, one_time_key))
+    kept = [session.id for session in await bot.store.get_sessions(nina.identity_key)]
+    assert begun.id in kept and by_her.id not in kept and len(kept) == 1 + 2 * MOST_SESSIONS + MOST_SESSIONS
 
 
 async def test_the_tables_of_mautrix_are_as_mautrix_makes_them(tmp_path: Path, url: str, engine: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mautrix.api import Method, Path
 from mautrix.crypto import OlmAccount
 from mautrix.crypto.signature import verify_signature_json
 from mautrix.types import DeviceID, SigningKey, UserID
@@ -22,8 +21,8 @@ from appservice.store import settings
 from appservice.store.unit import Store
 from appservice.wire import keys as wire_keys
 from appservice.wire.content import at, mapping_at
+from appservice.wire.encrypted import ONE_TIME_KEY
 
-_CURVE = "signed_curve25519"
 _START = "start the service; if it runs, see its log"
 _AGAIN = "start the service; if it runs: stop it, coterie crypto reset, start it"
 _NEW_KEY = "coterie crypto recovery"
@@ -87,8 +86,7 @@ class Condition:
         yield await self._one_time_keys(known[0])
 
     async def _ask(self) -> _There:
-        bot = self._homeserver.bot
-        keys = await self._api.request(Method.POST, Path.v3.keys.query, {"device_keys": {bot: []}})
+        keys = await self._homeserver.own_keys()
         return _There(keys, await self._homeserver.account_data(wire_keys.TYPE), await self._recovery.there())
 
     async def _keys(self, device_id: str, account: OlmAccount, there: _There) -> Finding:
@@ -136,10 +134,10 @@ class Condition:
             says = f"the homeserver lets the bot read no crypto traffic: {error}"
             return Finding("one-time keys", Verdict.BAD, says, "see coterie check")
         counts = mapping_at(answer, "device_one_time_keys_count") or {}
-        count, unused = counts.get(_CURVE, 0), answer.get("device_unused_fallback_key_types") or []
-        fallback = "a fallback key" if _CURVE in unused else "no unused fallback key"
+        count, unused = counts.get(ONE_TIME_KEY, 0), answer.get("device_unused_fallback_key_types") or []
+        fallback = "a fallback key" if ONE_TIME_KEY in unused else "no unused fallback key"
         says = f"{count} left at the homeserver, and {fallback}"
-        if not count and _CURVE not in unused:
+        if not count and ONE_TIME_KEY not in unused:
             return Finding("one-time keys", Verdict.BAD, says, _START)
         return Finding("one-time keys", Verdict.GOOD, says)
 

@@ -9,7 +9,7 @@ from appservice.matrix.crypto.machine import Machine, passphrase_of
 from appservice.matrix.crypto.reading import NoKey, Unreadable, read
 from appservice.matrix.crypto.traffic import Traffic
 from appservice.matrix.crypto.writing import Writer
-from appservice.matrix.homeserver import Homeserver
+from appservice.matrix.homeserver import Homeserver, HomeserverError
 from appservice.store.db import Database
 from appservice.store.lent import LentDatabase
 from appservice.store.unit import Store
@@ -27,9 +27,9 @@ class Crypto:
         self.passphrase = passphrase_of(as_token)
         self._store = store
         machine = Machine(homeserver.client(), LentDatabase(database), self.passphrase)
-        self.device = Device(store, clock, machine, homeserver, self.passphrase)
-        self.traffic = Traffic(store, clock, machine, self.device, homeserver, self.passphrase, came)
-        self._writer = Writer(store, clock, machine, homeserver, self.passphrase, self.device.used)
+        self.device = Device(store, clock, machine, homeserver)
+        self.traffic = Traffic(store, clock, machine, self.device, homeserver, came)
+        self._writer = Writer(store, clock, machine, homeserver, self.device.used)
 
     async def is_encrypted(self, room_id: str) -> bool:
         """Tell whether what is said in a room has to be encrypted."""
@@ -43,12 +43,15 @@ class Crypto:
         return await self._writer.encrypt(room_id, type, content)
 
     async def plain(self, raw: dict[str, Any]) -> dict[str, Any]:
-        """Give an event of a room as its sender wrote it, if that can be read now; else as it is."""
+        """Give an event of a room as its sender wrote it; as it is where that can never be read. Raises HomeserverError
+        (503) where its key has not come yet."""
         if raw.get("type") != encrypted.TYPE:
             return raw
         async with self._store.unit() as unit:
             found = await read(unit.keys, self.passphrase, raw, unit.now)
-        return raw if isinstance(found, NoKey | Unreadable) else found
+        if isinstance(found, NoKey):
+            raise HomeserverError(503, "NO_KEY", "its key has not come yet")
+        return raw if isinstance(found, Unreadable) else found
 
     async def others_read(self, room_id: str) -> None:
         """Note that somebody was taken out of a room: what is said from now on is not for them."""

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
-from mautrix.api import Method, Path
 from mautrix.crypto import OlmAccount
 from mautrix.crypto.cross_signing_key import CrossSigningSeeds
+from mautrix.crypto.signature import sign_olm
 from mautrix.types import DeviceID, UserID
 
 from appservice.clock import Clock
@@ -22,7 +22,8 @@ from appservice.matrix.olm import OlmAccountError
 from appservice.store import settings
 from appservice.store.unit import Store
 from appservice.wire import keys as wire_keys
-from appservice.wire.content import mapping_at
+from appservice.wire.content import integer_at, mapping_at
+from appservice.wire.encrypted import ONE_TIME_KEY
 
 log = logging.getLogger("coterie.keys")
 
@@ -30,7 +31,6 @@ DEVICE_PREFIX = "COTERIE"
 DEFAULT_KEY = "m.secret_storage.default_key"
 """Names the recovery key that opens what the homeserver keeps of the bot's identity."""
 _ONE_TIME_KEYS = 50
-_CURVE = "signed_curve25519"
 _NOTED_MS = MINUTE_MS
 
 
@@ -41,12 +41,12 @@ class KeysUnreadable(Exception):
 class Device:
     """Prepares the device, and keeps enough one-time keys at the homeserver, so that nobody is ever turned away."""
 
-    def __init__(self, store: Store, clock: Clock, machine: Machine, homeserver: Homeserver, passphrase: str) -> None:
+    def __init__(self, store: Store, clock: Clock, machine: Machine, homeserver: Homeserver) -> None:
         self._store = store
         self._clock = clock
         self._machine = machine
         self._homeserver = homeserver
-        self._fernet = Fernet(base64.urlsafe_b64encode(bytes.fromhex(passphrase)))
+        self._fernet = Fernet(base64.urlsafe_b64encode(bytes.fromhex(machine.passphrase)))
         self._noted_at = 0
         self._used = False
 
@@ -101,7 +101,7 @@ class Device:
             return told_of is not None
         if (told_of is not None and told_of != device_id) or generation > await self._generation():
             return True
-        theirs = await self._homeserver.device_keys(device_id)
+        theirs = mapping_at(await self._homeserver.own_keys(), "device_keys", self._homeserver.bot, device_id, "keys")
         if theirs is None:  # lost over there: they are uploaded again
             account.shared = False
             await self._machine.store.put_account(account)
@@ -137,7 +137,7 @@ class Device:
         account, store = self._machine.keys, self._machine.store
         counts = (await self._upload())["one_time_key_counts"]
         left = account.one_time_keys["curve25519"].keys()
-        account.generate_one_time_keys(max(0, _ONE_TIME_KEYS - _integer(counts.get(_CURVE))))
+        account.generate_one_time_keys(max(0, _ONE_TIME_KEYS - (integer_at(counts, ONE_TIME_KEY) or 0)))
         await store.put_account(account)
         new = {key_id: key for key_id, key in account.one_time_keys["curve25519"].items() if key_id not in left}
         if new:
@@ -161,8 +161,8 @@ class Device:
         signed = {}
         for key_id, key in keys.items():
             body = {"key": key, **more}
-            signature = account.sign(json.dumps(body, separators=(",", ":"), sort_keys=True))
-            signed[f"{_CURVE}:{key_id}"] = body | {"signatures": {bot: {f"ed25519:{device_id}": signature}}}
+            signatures = {bot: {f"ed25519:{device_id}": sign_olm(dict(body), account)}}
+            signed[f"{ONE_TIME_KEY}:{key_id}"] = body | {"signatures": signatures}
         return signed
 
     async def _upload(self, **keys: Any) -> dict[str, Any]:
@@ -219,9 +219,7 @@ class Device:
 
     async def published_identity(self) -> str | None:
         """Give the public key of the bot's identity that the homeserver knows."""
-        asked: Any = {"device_keys": {self._homeserver.bot: []}}
-        answer = await self._machine.client.api.request(Method.POST, Path.v3.keys.query, asked)
-        keys = mapping_at(answer, "master_keys", self._homeserver.bot, "keys") or {}
+        keys = mapping_at(await self._homeserver.own_keys(), "master_keys", self._homeserver.bot, "keys") or {}
         return next((str(key) for key in keys.values()), None)
 
     async def new_identity(self) -> CrossSigningSeeds:
@@ -247,7 +245,3 @@ def _readable() -> Iterator[None]:
         raise KeysUnreadable(
             "the keys in the database were written under another as_token: put that back, or run `coterie crypto reset`"
         ) from error
-
-
-def _integer(value: object) -> int:
-    return value if isinstance(value, int) else 0

@@ -59,7 +59,7 @@ class Machine(OlmMachine):
 
     def __init__(self, client: Client, lent: LentDatabase, passphrase: str) -> None:
         self.store = SessionStore(lent, passphrase)
-        self.lent = lent
+        self.lent, self.passphrase = lent, passphrase
         super().__init__(client, self.store, _NoRooms())
         self.send_keys_min_trust = self.share_keys_min_trust = TrustState.UNVERIFIED  # most have no cross-signing
         self._wedged: dict[UserID, IdentityKey] = {}
@@ -172,8 +172,7 @@ class Machine(OlmMachine):
         except Exception as error:  # whatever somebody's homeserver says of them
             log.warning("a device gets no keys, as its one-time key is none: %s", type(error).__name__)
             return
-        await self.store.add_session(device.identity_key, session)
-        await self.store.own(session, device)
+        await self.store.add_session_with(device, session)
 
     async def _asked(self, users: Sequence[UserID]) -> Devices:
         """Ask for the devices of people; what one's homeserver says of them must not keep the others from theirs."""

@@ -24,26 +24,25 @@ class SessionStore(PgCryptoStore):
         self.changed: Counter[str] = Counter()
         self.asked: dict[str, int] = {}
 
-    async def has_session(self, key: IdentityKey) -> bool:
-        """Tell by the database alone: what is in memory may have been erased there."""
-        return await self.db.fetchval("SELECT 1 FROM crypto_olm_session WHERE sender_key = $1", key) is not None
-
-    async def add_session(self, key: IdentityKey, session: Session) -> None:
-        """Keep a session, and of all with this key only the newest."""
+    async def add_session(self, key: IdentityKey, session: Session, owner: str = "") -> None:
+        """Keep a session, and of its owner's with this key only the newest. Without an owner it is one that the key's
+        holder has begun."""
         async with self.lent.transaction() as connection:
             await super().add_session(key, session)
             await connection.execute(
-                "DELETE FROM crypto_olm_session WHERE sender_key = $1 AND session_id NOT IN (SELECT session_id"
-                " FROM crypto_olm_session WHERE sender_key = $1 ORDER BY last_decrypted DESC LIMIT $2)",
-                key, MOST_SESSIONS,
+                "UPDATE crypto_olm_session SET owner = $2 WHERE session_id = $1", session.id, owner
+            )
+            await connection.execute(
+                "DELETE FROM crypto_olm_session WHERE sender_key = $1 AND owner = $2 AND session_id NOT IN (SELECT"
+                " session_id FROM crypto_olm_session WHERE sender_key = $1 AND owner = $2"
+                " ORDER BY last_decrypted DESC LIMIT $3)",
+                key, owner, MOST_SESSIONS,
             )  # fmt: skip
 
-    async def own(self, session: Session, device: DeviceIdentity) -> None:
-        """Note that a session was begun by the one-time key of this device: whoever else names the same identity key
-        has not shown that it is theirs."""
-        await self.db.execute(
-            "UPDATE crypto_olm_session SET owner = $2 WHERE session_id = $1", session.id, _name(device)
-        )
+    async def add_session_with(self, device: DeviceIdentity, session: Session) -> None:
+        """Keep a session that we have begun by the one-time key of this device: another who names the same identity
+        key has not shown that it is theirs."""
+        await self.add_session(device.identity_key, session, _name(device))
 
     async def session_with(self, device: DeviceIdentity) -> Session | None:
         """Give the session by which to write to a device: one that it began, or we with it."""

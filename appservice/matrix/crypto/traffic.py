@@ -22,8 +22,8 @@ from appservice.matrix.homeserver import Homeserver, HomeserverError
 from appservice.store import settings
 from appservice.store.db import is_transient
 from appservice.store.unit import Store, Unit
-from appservice.wire.content import is_storable, text_at
-from appservice.wire.encrypted import MEGOLM
+from appservice.wire.content import integer_at, is_storable, text_at
+from appservice.wire.encrypted import MEGOLM, ONE_TIME_KEY
 
 log = logging.getLogger("coterie.keys")
 
@@ -32,14 +32,13 @@ _LONGEST_WAIT_S = 60
 _FEW_KEYS = 25
 _MOST_OF_A_STRANGER = 30
 _MOST_STRANGERS = 1_000
-_CURVE = "signed_curve25519"
 
 
 class Traffic:
     """Reads the bot's crypto traffic until it is stopped; `came` is called when a key has come."""
 
     def __init__(
-        self, store: Store, clock: Clock, machine: Machine, device: Device, homeserver: Homeserver, passphrase: str,
+        self, store: Store, clock: Clock, machine: Machine, device: Device, homeserver: Homeserver,
         came: Callable[[], None],
     ) -> None:  # fmt: skip
         self._store = store
@@ -47,9 +46,9 @@ class Traffic:
         self._machine = machine
         self._device = device
         self._homeserver = homeserver
-        self._passphrase = passphrase
         self._came = came
         self._stop = asyncio.Event()
+        self._polling: asyncio.Timeout | None = None
         self._strangers: Counter[str] = Counter()
         self._counted_since = 0
 
@@ -59,6 +58,8 @@ class Traffic:
     def stop(self) -> None:
         """End `run`; what is in hand is finished."""
         self._stop.set()
+        if self._polling is not None:
+            self._polling.reschedule(0)
 
     async def run(self) -> None:
         """Read until stopped; after a failure again, a little later."""
@@ -82,30 +83,30 @@ class Traffic:
         await self._machine.remember()
         async with self._store.look() as unit:
             since = await unit.settings.get(settings.CRYPTO_SYNC) or ""
-        answer = await self._until_stopped(self._homeserver.sync(since, 0 if not since else POLL_S))
+        answer = await self._poll(since)
         if answer is None:
             return False
         await self._take(answer)
-        if _count(answer.get("device_one_time_keys_count")) < _FEW_KEYS:
+        if (integer_at(answer, "device_one_time_keys_count", ONE_TIME_KEY) or 0) < _FEW_KEYS:
             await self._device.replenish()
         unused = answer.get("device_unused_fallback_key_types")
-        if isinstance(unused, list) and _CURVE not in unused:
+        if isinstance(unused, list) and ONE_TIME_KEY not in unused:
             await self._device.renew_fallback()
         await self._machine.unwedge(self._clock.now())
         await self._device.note()
         return True
 
-    async def _until_stopped(self, request: Any) -> dict[str, Any] | None:
-        """Wait for an answer, but not beyond the end."""
-        asking, ending = asyncio.ensure_future(request), asyncio.ensure_future(self._stop.wait())  # noqa: TID251
+    async def _poll(self, since: str) -> dict[str, Any] | None:
+        """Wait for news, but not beyond the end."""
+        if self._stop.is_set():
+            return None
         try:
-            await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
-            answer: dict[str, Any] | None = asking.result() if asking.done() else None
-            return answer
+            async with asyncio.timeout(None) as self._polling:
+                return await self._homeserver.sync(since, POLL_S if since else 0)
+        except TimeoutError:
+            return None
         finally:
-            asking.cancel()
-            ending.cancel()
-            await asyncio.gather(asking, ending, return_exceptions=True)
+            self._polling = None
 
     async def _take(self, answer: Mapping[str, Any]) -> None:
         """Write down what a batch says, and its token."""
@@ -166,13 +167,8 @@ class Traffic:
     async def _key(self, unit: Unit, user_id: str, sender_key: str, content: RoomKeyEventContent) -> bool:
         if str(content.algorithm) != MEGOLM:
             return False
-        inbound = inbound_of(str(content.room_id), user_id, sender_key, content.session_key, self._passphrase)
+        inbound = inbound_of(str(content.room_id), user_id, sender_key, content.session_key, self._machine.passphrase)
         await unit.keys.hold(inbound.session_id)
         if inbound.session_id == content.session_id and await unit.keys.put_inbound(inbound, unit.now):
             await unit.inbox.key_came(inbound.room_id, inbound.session_id, unit.now)
         return True
-
-
-def _count(counts: object) -> int:
-    count = counts.get(_CURVE) if isinstance(counts, dict) else 0
-    return count if isinstance(count, int) else 0

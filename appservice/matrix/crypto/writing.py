@@ -36,14 +36,13 @@ class Writer:
     """Encrypts for rooms, one message of a room after another; `used` is called when keys of the device were."""
 
     def __init__(
-        self, store: Store, clock: Clock, machine: Machine, homeserver: Homeserver, passphrase: str,
+        self, store: Store, clock: Clock, machine: Machine, homeserver: Homeserver,
         used: Callable[[], None],
     ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._machine = machine
         self._homeserver = homeserver
-        self._passphrase = passphrase
         self._used = used
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -60,9 +59,10 @@ class Writer:
             raise HomeserverError(400, "UNKNOWN_ALGORITHM", "the room asks for an encryption that is not known here")
         async with self._locks[room_id]:
             outbound = await self._usable(room_id, room.encryption)
-            session = OutboundGroupSession.from_pickle(outbound.session, self._passphrase)
+            session = OutboundGroupSession.from_pickle(outbound.session, self._machine.passphrase)
             ciphertext = session.encrypt(plaintext(room_id, type, content))
-            used = replace(outbound, session=session.pickle(self._passphrase).decode(), messages=outbound.messages + 1)
+            pickle = session.pickle(self._machine.passphrase).decode()
+            used = replace(outbound, session=pickle, messages=outbound.messages + 1)
             async with self._store.unit() as unit:  # before it is sent: no place of a session is used twice
                 await unit.keys.put_outbound(used)
         encrypted = {
@@ -94,7 +94,7 @@ class Writer:
             session = OutboundGroupSession()
             missing = await self._give(session, room_id, users)
             now = self._clock.now()
-            pickle = session.pickle(self._passphrase).decode()
+            pickle = session.pickle(self._machine.passphrase).decode()
             outbound = Outbound(room_id, session.id, pickle, epoch, 0, now, missing, now + _RETRY_MS)
             async with self._store.unit() as unit:
                 await unit.keys.put_outbound(outbound)
@@ -104,7 +104,7 @@ class Writer:
 
     async def _share_again(self, outbound: Outbound) -> Outbound:
         """Give the key, as it is now, to devices that could not be given it before."""
-        session = OutboundGroupSession.from_pickle(outbound.session, self._passphrase)
+        session = OutboundGroupSession.from_pickle(outbound.session, self._machine.passphrase)
         joined = set(await self._homeserver.joined(outbound.room_id))
         missing = [(user, device) for user, device in outbound.missing if user in joined]
         left = await self._give(session, outbound.room_id, {user for user, _ in missing}, only=missing)
@@ -145,7 +145,7 @@ class Writer:
         missing: list[Device] = []
         machine = self._machine
         every = [device for theirs in devices.values() for device in theirs.values()]
-        for some in batched(every, _AT_ONCE):
+        for some in _batched(every, _AT_ONCE):
             async with machine._olm_lock, machine.lent.transaction():
                 for device in some:
                     olm = await machine.store.session_with(device)
@@ -170,7 +170,7 @@ def _limit(asked: object, most: int) -> int:
 
 def _parts(messages: list[tuple[str, str, Any]]) -> list[Any]:
     parts = []
-    for some in batched(messages, _AT_ONCE):
+    for some in _batched(messages, _AT_ONCE):
         part: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         for user, device_id, sealed in some:
             part[user][device_id] = sealed
@@ -178,6 +178,6 @@ def _parts(messages: list[tuple[str, str, Any]]) -> list[Any]:
     return parts
 
 
-def batched(items: Sequence[T], size: int) -> list[Sequence[T]]:
+def _batched(items: Sequence[T], size: int) -> list[Sequence[T]]:
     """Give the items in parts of at most this size."""
     return [items[start : start + size] for start in range(0, len(items), size)]
