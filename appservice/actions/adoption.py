@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from appservice.actions import aliases
 from appservice.actions.desk import note
+from appservice.actions.groups import no_desk
 from appservice.actions.guarding import rules_of
 from appservice.actions.work import Work
 from appservice.domain.adoption import Person, Plan, plan
@@ -36,8 +37,6 @@ from appservice.wire.room_state import RoomState
 
 STANDS_MS = DAY_MS
 """So long a wish stands, for the bot to be let in and for the owner to confirm."""
-_ALWAYS = 2**53
-"""Later than anything that is due."""
 
 
 async def ask(work: Work, room_id: RoomId, cap: int | None) -> Refusal | None:
@@ -167,11 +166,10 @@ async def _go_on(work: Work, room_id: RoomId) -> Refusal | None:
     if room is None or room.kind is not RoomKind.GROUP:
         return refuse(Reason.UNADOPTABLE, why="ours")
     group = await work.unit.groups.lock(room.subject)
-    desk = _desk(group)
-    under_way = await work.unit.outbox.head(desk.lane, _ALWAYS) is not None
-    if group.status is not GroupStatus.CREATING or group.owner != work.cause.sender or under_way:
+    is_theirs = group.status is GroupStatus.CREATING and group.owner == work.cause.sender
+    if not is_theirs or not await work.unit.told.forget(no_desk(group.id)):
         return refuse(Reason.UNADOPTABLE, why="ours")
-    await work.owe(desk, *acknowledge(work.cause, waiting=True))
+    await work.owe(_desk(group), *acknowledge(work.cause, waiting=True))
     return None
 
 

@@ -96,8 +96,15 @@ async def room_refused(work: Work, group_id: GroupId, error: str) -> None:
     group = await work.unit.groups.lock(group_id)
     owner = await work.unit.groups.member(group_id, group.owner)
     is_adopted = owner is not None and owner.presence is Presence.JOINED
+    if is_adopted:
+        await work.unit.told.first(no_desk(group_id), error, work.unit.now)
     said = say.desk_failed(group, error) if is_adopted else say.group_failed(group.name, error)
     await work.owe(Tell(group.owner, notice(said)))
+
+
+def no_desk(group_id: GroupId) -> str:
+    """Name the note that the desk of an adopted group could not be made, and is to be asked for again."""
+    return f"no desk {group_id}"
 
 
 async def set_cap(work: Work, group_id: GroupId, cap: int) -> Refusal | None:

@@ -19,7 +19,6 @@ from appservice.matrix.intake import Intake
 from appservice.matrix.sender import Sender
 from appservice.store.inbox import NewArrival
 from appservice.store.settings import CRYPTO_SYNC
-from appservice.wire import membership
 from appservice.wire.event import Event
 from appservice.workers.inbox import handle_lane
 from appservice.workers.outbox import send_head
@@ -84,7 +83,7 @@ class Cranked(Service):
         )
 
     async def _journal(self, arrivals: list[NewArrival]) -> int:
-        return await self.store.journal(arrivals, sorted(_came_or_gone(arrivals)))
+        return await self.store.journal(arrivals)
 
     async def _wanted(self, events: list[Event]) -> set[str]:
         async with self.store.look() as unit:
@@ -177,10 +176,6 @@ class Cranked(Service):
     async def _crash(self) -> None:
         self.forget_keys()
         await self.crypto.device.prepare()
-
-
-def _came_or_gone(arrivals: list[NewArrival]) -> set[str]:
-    return {arrival.lane for arrival in arrivals if arrival.type == membership.TYPE}
 
 
 class _Suspensions:
