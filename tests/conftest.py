@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
+from zlib import crc32
 
 import pytest
+
+_ENGINES = {"sqlite": "postgres", "postgres": "sqlite"}
+"""Each engine's other one."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -29,3 +33,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if isinstance(report.longrepr, str):
         report.longrepr = report.longrepr.encode("utf-8", "replace").decode()
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run each flow and journey on one of the two engines, half of them on each; on the other one it counts as slow.
+    What depends on the engine is in tests/store, on both."""
+    ids = {item.nodeid for item in items}
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        params = callspec.params if callspec is not None and item.path.parent.name in ("flows", "e2e") else {}
+        engine = params.get("engine", params.get("database"))
+        if engine not in _ENGINES:
+            continue
+        twin = item.nodeid.replace(engine, _ENGINES[engine])
+        chosen = sorted(_ENGINES)[crc32(min(item.nodeid, twin).encode()) % 2]
+        if twin in ids and engine != chosen:
+            item.add_marker(pytest.mark.slow)

@@ -110,6 +110,9 @@ def dry_run(pins: list[str], python: str, machine: str) -> str | None:
         wanted.write_text("\n".join(pins), encoding="utf-8")
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--require-hashes"]
         command += ["--only-binary", ":all:", "--no-input", "--disable-pip-version-check"]
+        # By the Python that it runs on, pip judges what a package requires, and not by the one that was asked for. The
+        # pins' markers say already which of them is for which.
+        command += ["--ignore-requires-python"]
         command += ["--timeout", "30", "--retries", "3", "--target", str(Path(folder) / "target")]
         command += ["--python-version", python, "--implementation", "cp", "--requirement", str(wanted)]
         for platform in platforms(machine):

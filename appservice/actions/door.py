@@ -22,6 +22,17 @@ async def may_join(unit: Unit, config: Config, user_id: str, room_id: str) -> bo
             return person is not None and person.power >= Role.CONCIERGE and person.presence is not Presence.BANNED
         case RoomKind.DIRECT:
             return user_id == room.subject
+        case RoomKind.HELP:
+            return await _is_in_help(unit, room.subject, user_id)
+
+
+async def _is_in_help(unit: Unit, question_id: str, user_id: str) -> bool:
+    """Tell whether a help room is for this person: its member, or the concierge who helps."""
+    put = await unit.questions.get(question_id)
+    person = await unit.groups.member(put.question.group_id, user_id) if put is not None else None
+    if put is None or person is None or person.number is None:
+        return False
+    return person.number in (put.question.asker, put.helper)
 
 
 async def _may_enter(unit: Unit, group_id: GroupId, user_id: str) -> bool:

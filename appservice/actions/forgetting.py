@@ -6,14 +6,14 @@ open. Last, when they have been told so, the bot leaves their direct room and wh
 
 from dataclasses import replace
 
-from appservice.actions import deciding, mydata, seats
+from appservice.actions import deciding, mydata, questions, seats
 from appservice.actions.desk import note
 from appservice.actions.powers import forget_all_equals, forget_equal
 from appservice.actions.recording import record
 from appservice.actions.work import Work
-from appservice.domain import group_buy
+from appservice.domain import group_buy, question
 from appservice.domain.duration import DAY_MS, MINUTE_MS
-from appservice.domain.effect import Kick, Leave, Tell, direct_lane
+from appservice.domain.effect import Kick, Leave, Redact, Tell, direct_lane
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import Pledger, Status, Withdraw
 from appservice.domain.ids import GroupId, Number, UserId
@@ -23,6 +23,7 @@ from appservice.present.acknowledge import acknowledge
 from appservice.present.text import notice
 from appservice.present.words import farewell as say
 from appservice.present.words.refusals import refusal as sentence
+from appservice.store.questions import Part
 
 UNSETTLED = tuple(status.value for status in Status if status.is_cleared and status is not Status.DONE)
 """Buys with orders that somebody still has to pay, deliver or hand out; who has one cannot be forgotten yet."""
@@ -144,10 +145,25 @@ async def _erase_in(work: Work, group: Group, user_id: UserId, member: Member | 
     if member is not None and group.is_beyond(member.power) and group.status is not GroupStatus.CLOSED:
         await forget_equal(work, group, user_id)
     await deciding.withdraw_of(work, group, user_id, member.number if member else None)
+    if member is not None and member.number is not None:
+        await _take_questions_back(work, group, member.number)
     await work.unit.erasing.in_group(group.id, user_id, member.number if member else None)
     if member is not None and member.number is not None:
         await note(work, group.id, "forgotten", number=member.number)
     await seats.advance(work, group)
+
+
+async def _take_questions_back(work: Work, group: Group, number: Number) -> None:
+    """Close what a member has asked in a locked group, and take what quotes it out of the desk."""
+    for id in await work.unit.questions.all_of_asker(group.id, number):
+        put = await work.unit.questions.lock(id)
+        if group.desk_id is not None and group.status is not GroupStatus.CLOSED:
+            for part in (Part.ROOT, Part.EDIT):
+                for event_id in await work.unit.questions.events(id, part):
+                    await work.owe(Redact(group.desk_id, event_id, "its asker was forgotten"))
+        if put.question.status is not question.Status.RESOLVED:
+            gone = question.Withdrawn(work.unit.now)
+            await questions.record(work, group, replace(put, texts={}, picture=None, root_id=None), [gone])
 
 
 async def take_out(work: Work, group: Group, member: Member, reason: str, *, invited_only: bool = False) -> None:

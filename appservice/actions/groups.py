@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from appservice.actions import stats
 from appservice.actions.cards import post_anew
 from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.powers import POWER_LEVELS, desk_power_levels, promote
@@ -75,6 +76,7 @@ async def room_made(work: Work, room: Room) -> None:
     if group.room_id is None or group.desk_id is None:
         return
     await work.unit.timers.set_earlier("inspection", group.id, work.unit.now + INSPECTED_EVERY_MS)
+    await stats.schedule(work, group)
     owner = await work.unit.groups.member(group.id, group.owner)
     if owner is None:
         owner = Member(group.id, group.owner, Presence.INVITED, power=Role.OWNER, invited_by=group.owner)

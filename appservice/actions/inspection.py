@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from appservice.actions import seats
+from appservice.actions import seats, stats
 from appservice.actions.desk import note, tell_desk
 from appservice.actions.groups import INSPECTED_EVERY_MS
 from appservice.actions.guarding import at_the_desk, invited_by_other, judge, rules_of, watched
@@ -38,6 +38,8 @@ async def inspect(work: Work, group_id: GroupId) -> None:
         if room_id is not None:
             await work.owe(Inspect(room_id, answer="inspected", subject=group_id, asked_at=work.unit.now))
     await work.unit.timers.set("inspection", group_id, work.unit.now + INSPECTED_EVERY_MS)
+    if group.status is GroupStatus.OPEN:
+        await stats.schedule(work, group)  # for groups that were there before figures were
 
 
 async def _forget_hourly(work: Work, subject: str) -> None:

@@ -37,6 +37,7 @@ async def _known(work: Work, user_id: UserId) -> Known:
         has_direct_room=await unit.rooms.direct(user_id) is not None,
         wrong_codes=await unit.personal.count_guesses(user_id),
         said=await unit.personal.said(user_id),
+        unplaced=await unit.personal.unplaced(user_id),
     )
 
 
@@ -63,4 +64,6 @@ async def _in_group(work: Work, group_id: GroupId, user_id: UserId) -> InGroup:
         liked=await personal.liked(group_id, number),
         booked=await personal.booked(group_id, number),
         said=await personal.said(f"{group_id} {number}"),
+        questioned=await personal.questioned(group_id, number),
+        proposed=await personal.proposed(group_id, number),
     )

@@ -8,12 +8,16 @@ from appservice.actions.recording import record
 from appservice.actions.work import Work
 from appservice.domain import group_buy
 from appservice.domain.duration import MINUTE_MS
+from appservice.domain.group import Group
 from appservice.domain.group_buy import Cancel, Close, Grace, GraceGiven, GroupBuy, Status
 from appservice.present.words import outages as say
 from appservice.store.settings import CAUGHT_UP_AT, STARTED_AT
 
 MOST_GRACES = 8
 """So often a buy is given more time after one start; then it closes, whatever the homeserver may still hold back."""
+
+BEHIND_MS = 10 * MINUTE_MS
+"""So long after a start what is held back is waited for at most, before people are reminded of anything."""
 
 
 async def begin(work: Work, heard_at: int) -> int:
@@ -72,6 +76,18 @@ async def prolonged(work: Work, buy: GroupBuy) -> bool:
             group, product = await work.unit.groups.get(buy.group_id), await work.unit.products.get(buy.product_id)
             await tell_desk(work, group, say.still_waiting(product, buy, group))
     return True
+
+
+async def is_behind(work: Work, group: Group) -> bool:
+    """Tell whether something that was written in a group while the service was not running may still be on its way, or
+    is not acted on yet."""
+    started_at = await _setting(work, STARTED_AT)
+    if not started_at or work.unit.now - started_at >= BEHIND_MS:
+        return False
+    if not await _caught_up_at(work):
+        return True
+    rooms = [room_id for room_id in (group.room_id, group.desk_id) if room_id is not None]
+    return any([await work.unit.inbox.is_busy(one) or await work.unit.outbox.is_waiting(one) for one in rooms])
 
 
 async def _give_grace(work: Work, buy: GroupBuy, *, quiet: bool) -> GroupBuy:

@@ -60,17 +60,20 @@ async def removed_as_private(work: Work) -> bool:
     return True
 
 
-async def pledge(work: Work, buy_id: BuyId, request: Add | Set | Withdraw | Confirm) -> None:
-    """Add, change, withdraw or confirm what a member takes in an open group buy."""
+async def pledge(work: Work, buy_id: BuyId, request: Add | Set | Withdraw | Confirm) -> GroupBuy | None:
+    """Add, change, withdraw or confirm what a member takes in an open group buy; gives the buy afterwards, or None
+    where that was refused."""
     before = await opened_by_now(work, await work.unit.buys.lock(buy_id))
     known = await _own_pledger(work, before, work.cause.sender)
     if known is not None:
         request = replace(request, pledger=known)
     outcome = group_buy.decide(before, request)
     after = await record(work, before, outcome, request.pledger.number)
-    if not isinstance(outcome, Refusal):
-        own = request.id if isinstance(request, Add) else None
-        await work.owe(*acknowledge(work.cause, waiting=group_buy.is_waiting(after, request.pledger, own)))
+    if isinstance(outcome, Refusal):
+        return None
+    own = request.id if isinstance(request, Add) else None
+    await work.owe(*acknowledge(work.cause, waiting=group_buy.is_waiting(after, request.pledger, own)))
+    return after
 
 
 async def _own_pledger(work: Work, buy: GroupBuy, user_id: UserId) -> Pledger | None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from hashlib import sha256
 
+from appservice.actions import helping
 from appservice.actions.desk import note, number_of
 from appservice.actions.work import Work
 from appservice.domain.effect import Invite, Kick, SendState, Tell
@@ -110,7 +111,8 @@ async def _users(work: Work, group: Group) -> dict[UserId, int]:
 
 
 async def out_of_the_desk(work: Work, group: Group, user_id: UserId) -> None:
-    """Remove a person from the desk."""
+    """Remove a person who is no concierge any more from the desk; others help where they did."""
+    await helping.concierge_gone(work, group, user_id)
     if group.desk_id is not None:
         await work.owe(Kick(group.desk_id, user_id, reason="no longer a concierge"))
 

@@ -6,7 +6,7 @@ with the group's lock.
 
 from dataclasses import replace
 
-from appservice.actions import aliases, welcome
+from appservice.actions import aliases, helping, welcome
 from appservice.actions.desk import note, number_of, tell_desk
 from appservice.actions.powers import is_forgotten_equal, out_of_the_desk, publish_powers
 from appservice.actions.work import Work
@@ -214,6 +214,7 @@ async def give_back(work: Work, group: Group, known: Member, presence: Presence 
     if was_concierge:
         await publish_powers(work, group)
         await out_of_the_desk(work, group, known.user_id)
+    await helping.member_gone(work, group, member)
     await advance(work, group)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from appservice.actions import desk_lines, group_card, record
 from appservice.actions.cards import post_anew
 from appservice.actions.work import Work
 from appservice.domain.duration import DAY_MS
@@ -9,7 +10,7 @@ from appservice.domain.effect import Tell
 from appservice.domain.group import Group, GroupStatus
 from appservice.domain.group_buy import GroupBuy, Pledger, Status
 from appservice.domain.ids import GroupId
-from appservice.domain.member import Member, Role
+from appservice.domain.member import Member
 from appservice.domain.product import Product
 from appservice.present.text import notice
 from appservice.present.words import welcome as say
@@ -22,12 +23,11 @@ async def welcome(work: Work, group: Group, member: Member, *, is_new: bool) -> 
     """Tell a person who has come in what they need to know, in one direct message, and have the cards that they cannot
     see posted afresh."""
     buys = await open_buys(work, group.id)
-    members = await work.unit.groups.members(group.id)
-    concierges = [m for m in members if m.role >= Role.CONCIERGE and m.user_id != member.user_id]
-    kept = {m.number: await work.unit.buys.count_kept(group.id, m.number) for m in concierges if m.number}
-    text = say.welcome(member, group, concierges, kept, buys, is_new=is_new)
+    others = [one for one in await desk_lines.concierges(work, group) if one.user_id != member.user_id]
+    concierges = [(one.alias or "", await record.line(work, group, one)) for one in others]
+    text = say.welcome(member, group, concierges, buys, is_new=is_new)
     await work.owe(Tell(member.user_id, notice(text)))
-    if buys:
+    if buys or group.card_id is not None:
         due_at = max(work.unit.now, group.shown_at + SHOWN_EVERY_MS)
         await work.unit.timers.set_earlier("newcomers", group.id, due_at)
 
@@ -46,8 +46,10 @@ async def show_to_newcomers(work: Work, group_id: GroupId) -> None:
     """Post the cards of all open buys afresh: they become the pinned, edited ones; a pledge on an old one counts."""
     group = await work.unit.groups.lock(group_id)
     buys = await open_buys(work, group_id)
-    if group.status is not GroupStatus.OPEN or group.room_id is None or not buys:
+    if group.status is not GroupStatus.OPEN or group.room_id is None or not (buys or group.card_id):
         return
+    if group.card_id is not None:
+        group = await group_card.post_anew(work, group)
     for buy, _ in buys:
         await post_anew(work, buy, group)
     await work.unit.groups.save(replace(group, shown_at=work.unit.now))

@@ -3,14 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from appservice.actions import buys as action
-from appservice.actions import orders, products, repeating
+from appservice.actions import links, orders, products, repeating
 from appservice.actions.work import Work
 from appservice.commands import sharing
-from appservice.commands.choosing import AHEAD, CLEARED, LIVE, OVER, own_buy
+from appservice.commands.choosing import AHEAD, CLEARED, LIVE, OVER, is_like_an_id, own_buy
 from appservice.commands.command import Call, Command, call_example, one_group, usage
 from appservice.commands.deadline import parse_deadline
 from appservice.commands.delivery import parse_delivery
 from appservice.commands.terms import parse_changes, parse_terms, split_product
+from appservice.domain.cause import Place
 from appservice.domain.duration import HOUR_MS
 from appservice.domain.fulfilment import Absorb, HouseTake, Offer, Request
 from appservice.domain.group import Group
@@ -50,6 +51,7 @@ EXAMPLES = (
     ("!buy handing-out k3x9qf Saturday at Ben's, 10 to 12", "tell everyone where and when to collect"),
     ("!buy done k3x9qf", "say that everything is handed out"),
     (_REPEAT, "open it again on the same terms"),
+    ("!buy k3x9qf", "in the desk: get a link to its card"),
 )
 """What can be typed after !buy, in the order of a buy's life: an example of each word, and what it does."""
 _LONGEST_NOTE = 300
@@ -75,7 +77,16 @@ async def _buy(work: Work, call: Call) -> Refusal | None:
         return found
     group, member, words = found
     run = _WORDS.get(words[0].lower()) if words else None
+    if run is None and len(words) == 1 and call.place is Place.DESK and is_like_an_id(words[0]):
+        return await _card(work, group, words[0])
     return await run(work, call, group, member, words) if run else usage(_ALL)
+
+
+async def _card(work: Work, group: Group, named: str) -> Refusal | None:
+    buy = await work.unit.buys.find(named.lower())
+    if buy is None or group.id not in await work.unit.buys.groups_of(buy):
+        return refuse(Reason.NO_SUCH_BUY, given=named)
+    return await links.buy_card(work, group, buy)
 
 
 async def _open(work: Work, call: Call, group: Group, member: Member, words: _Words) -> Refusal | None:
@@ -258,7 +269,7 @@ _WORDS: Mapping[str, _Run] = {
     "deliver": _deliver,
 }
 
-_BUY = f"{_OPEN} (other words after !buy: {', '.join(example.split()[1] for example, _ in EXAMPLES[1:])})"
+_BUY = f"{_OPEN} (other words after !buy: {', '.join(example.split()[1] for example, _ in EXAMPLES[1:-1])})"
 _ALL = "".join(f"\n• {example}: {summary}" for example, summary in EXAMPLES)
 
 COMMANDS = (

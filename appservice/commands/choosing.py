@@ -89,7 +89,7 @@ async def own_buy(
     if named is not None:
         other = refuse(Reason.NO_SUCH_BUY, given=words[0])
         return (named, list(words[1:])) if named.group_id == group.id else other
-    if words and _is_like_an_id(words[0]):
+    if words and is_like_an_id(words[0]):
         return refuse(Reason.NO_SUCH_BUY, given=words[0])
     replied = await buy_of_card(work, call.reply_to)
     if replied is not None:
@@ -108,7 +108,24 @@ async def own_buy(
             return await _which(work, [buy.id for buy in several], example)
 
 
-def _is_like_an_id(word: str) -> bool:
+async def shown_buy(
+    work: Work, group: Group, words: Sequence[str], example: str
+) -> tuple[GroupBuy, list[str]] | Refusal:
+    """Give the one buy that takes pledges in a group, its own or one that is shared with it, and the other words: by
+    its id as the last word, or the only one."""
+    named = await work.unit.buys.find(words[-1]) if words else None
+    if named is not None and group.id in await work.unit.buys.groups_of(named):
+        return named, list(words[:-1])
+    match await work.unit.buys.live_of(group.id):
+        case [buy_id]:
+            return await work.unit.buys.get(buy_id), list(words)
+        case []:
+            return refuse(Reason.NO_BUY)
+        case several:
+            return await _which(work, several, example)
+
+
+def is_like_an_id(word: str) -> bool:
     """Tell whether a word is meant as the id of a buy: it has an id's characters, or letters and digits mixed."""
     mixed = word.isalnum() and any(map(str.isdigit, word)) and any(map(str.isalpha, word))
     return len(word) == _ID_LENGTH and (set(word) <= set(ALPHABET) or mixed)

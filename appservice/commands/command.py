@@ -14,8 +14,8 @@ from appservice.domain.member import Member, Role
 from appservice.domain.refusal import Reason, Refusal, refuse
 from appservice.domain.text import fold
 
-EVERYWHERE = frozenset(Place)
 PRIVATE = frozenset({Place.DIRECT, Place.DESK})
+EVERYWHERE = PRIVATE | {Place.GROUP}
 LONGEST_EXAMPLE = 200
 MOST_ALIAS_WORDS = 8
 _QUOTES = ('"', "”", "“")
@@ -24,12 +24,14 @@ _TOKEN = re.compile(r'"([^"]*)"|[“„]([^“”]*)[”“]|(\S+)')
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command as it was typed: `rest` is what followed its name. `group_id` is known in a group and its desk."""
+    """A command as it was typed: `rest` is what followed its name. `group_id` is known in a group and its desk;
+    `mentions` are the people whom the client says are named in it."""
 
     place: Place
     rest: str
     reply_to: EventId | None = None
     group_id: GroupId | None = None
+    mentions: frozenset[UserId] = frozenset()
 
     def words(self) -> list[str]:
         """Give what followed, split at spaces; quoted text is one word."""

@@ -48,12 +48,31 @@ def parse_deadline(text: str, now: int, time_zone: str, *, opening: bool = False
     refused: nobody could say when it ends. So is a word that is not part of a time (`word` in the details): the
     library leaves some out.
     """
+    found = read_moment(text, now, time_zone)
+    if isinstance(found, Refusal):
+        return found
+    moment, is_day = found
+    if is_day and not text.lower().startswith("in "):
+        hour, minute = (0, 0) if opening else (23, 59)
+        moment = moment.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    try:
+        at = int(moment.astimezone(UTC).timestamp()) * 1000
+    except OverflowError:  # the first and the last day that there is, in some zones
+        return refuse(Reason.BAD_DEADLINE, why="far" if moment.year > 1 else "past")
+    if at <= now:
+        return refuse(Reason.BAD_DEADLINE, why="past")
+    return at if at - now <= LONGEST_MS else refuse(Reason.BAD_DEADLINE, why="far")
+
+
+def read_moment(text: str, now: int, time_zone: str, *, past: bool = False) -> tuple[datetime, bool] | Refusal:
+    """Give the moment that a person means in a zone, and whether they only named a day; with `past`, a weekday or a
+    date without a year is the last one. Refuses with BAD_DEADLINE."""
     local_now = datetime.fromtimestamp(now / 1000, ZoneInfo(time_zone)).replace(tzinfo=None)
     parser = DateDataParser(
         languages=["en"],
         settings={
             "RELATIVE_BASE": local_now,
-            "PREFER_DATES_FROM": "future",
+            "PREFER_DATES_FROM": "past" if past else "future",
             "RETURN_TIME_AS_PERIOD": True,
             "TIMEZONE": time_zone,
             "RETURN_AS_TIMEZONE_AWARE": True,
@@ -73,17 +92,7 @@ def parse_deadline(text: str, now: int, time_zone: str, *, opening: bool = False
         return refuse(Reason.BAD_DEADLINE, why="format")
     if found.date_obj is None or found.period not in ("time", "day"):
         return refuse(Reason.BAD_DEADLINE, why="format")
-    moment = found.date_obj
-    if found.period == "day" and not text.lower().startswith("in "):
-        hour, minute = (0, 0) if opening else (23, 59)
-        moment = moment.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    try:
-        at = int(moment.astimezone(UTC).timestamp()) * 1000
-    except OverflowError:  # the first and the last day that there is, in some zones
-        return refuse(Reason.BAD_DEADLINE, why="far" if moment.year > 1 else "past")
-    if at <= now:
-        return refuse(Reason.BAD_DEADLINE, why="past")
-    return at if at - now <= LONGEST_MS else refuse(Reason.BAD_DEADLINE, why="far")
+    return found.date_obj, found.period == "day"
 
 
 def stray_word(text: str) -> str | None:

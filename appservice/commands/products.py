@@ -1,9 +1,10 @@
 """!product."""
 
+from appservice.actions import links, recommending
 from appservice.actions import products as action
-from appservice.actions import recommending
 from appservice.actions.work import Work
 from appservice.commands.command import Call, Command, call_example, one_group, usage
+from appservice.domain.cause import Place
 from appservice.domain.group import Group
 from appservice.domain.member import Role
 from appservice.domain.money import parse_amount
@@ -13,7 +14,7 @@ from appservice.domain.text import clean_name
 
 _PRODUCT = (
     '!product add "Merino throw" 89.00 https://shop.example/throw (as a reply to a picture, if there is one; '
-    "sku THROW-1 at the end sets the SKU), or !product history merino-throw"
+    "sku THROW-1 at the end sets the SKU), or !product history merino-throw, or in the desk !product merino-throw"
 )
 
 
@@ -32,6 +33,9 @@ async def _product(work: Work, call: Call) -> Refusal | None:
             sku = parse_sku(raw_sku)
             if sku is None:
                 return refuse(Reason.NOT_SKU)
+        case [first, *_] if first != "add" and call.place is Place.DESK:
+            product = await action.find(work, group.id, " ".join(words), call.reply_to)
+            return product if isinstance(product, Refusal) else await links.product_card(work, group, product)
         case _:
             return usage(_PRODUCT)
     name, price, link = clean_name(raw_name), parse_amount(amount, group.currency), parse_link(raw_link)
@@ -54,4 +58,8 @@ async def _history(work: Work, call: Call, group: Group, name: str) -> Refusal |
     return None
 
 
-COMMANDS = (Command("product", _PRODUCT, "post a product, or see what came of it", Role.CONCIERGE, _product),)
+COMMANDS = (
+    Command(
+        "product", _PRODUCT, "post a product, see what came of it, or get a link to its card", Role.CONCIERGE, _product
+    ),
+)

@@ -10,14 +10,21 @@ from appservice.commands import (
     adoption,
     aliases,
     buys,
+    canned,
     exports,
     farewell,
     groups,
     guarding,
+    hours,
     orders,
     pledges,
+    private,
     products,
+    proposals,
+    questions,
     recommendations,
+    reporting,
+    stats,
     vouching,
 )
 from appservice.commands.command import Call, Command
@@ -29,9 +36,10 @@ from appservice.domain.refusal import Reason, refuse
 
 _OTHERS = (
     *groups.COMMANDS, *adoption.COMMANDS, *vouching.COMMANDS, *aliases.COMMANDS, *products.COMMANDS, *buys.COMMANDS,
-    *recommendations.COMMANDS,
+    *recommendations.COMMANDS, *questions.COMMANDS, *canned.COMMANDS, *proposals.COMMANDS, *reporting.COMMANDS,
+    *private.COMMANDS,
     *pledges.COMMANDS, *orders.COMMANDS,
-    *exports.COMMANDS, *farewell.COMMANDS, *guarding.COMMANDS,
+    *exports.COMMANDS, *farewell.COMMANDS, *guarding.COMMANDS, *stats.COMMANDS, *hours.COMMANDS,
 )  # fmt: skip
 _SURE = 0.8
 """How close a mistyped word has to be to a command for that to be meant."""
@@ -51,7 +59,7 @@ async def run(work: Work, name: str, call: Call) -> None:
         if close and call.place is Place.GROUP and Place.GROUP not in TABLE[close[0]].places:
             await work.owe(_removal(work))
         return
-    if call.place not in command.places:
+    if call.place not in command.places or (work.cause.place is Place.HELP and command.places == {Place.DIRECT}):
         await _wrong_place(work, command, call.place)
         return
     if await work.refuse_clear():
@@ -74,8 +82,12 @@ async def edited(work: Work, name: str, original: EventId) -> bool:
 
 
 async def _wrong_place(work: Work, command: Command, place: Place) -> None:
-    """Refuse a command that would expose people in the group, and remove it there."""
-    if place is Place.GROUP:
+    """Refuse a command that would expose people in the group, or in a help room, and remove it there."""
+    if work.cause.place is Place.HELP:
+        is_desks = place is not Place.DIRECT and Place.DESK in command.places
+        await work.refuse(refuse(Reason.NOT_IN_HELP, command=command.name, desk=is_desks))
+        await work.owe(_removal(work))
+    elif place is Place.GROUP:
         await work.refuse(refuse(Reason.WRONG_PLACE, command=command.name, desk=command.places == {Place.DESK}))
         await work.owe(_removal(work))
     else:

@@ -21,6 +21,7 @@ class Place(StrEnum):
     GROUP = "group"
     DESK = "desk"
     DIRECT = "direct"
+    HELP = "help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Cause:
     """`id` is unique for ever (an event id, an answer's or a timer's id); effects are numbered under it.
 
     `received_at` (ms) is when it was journaled, `position` its place in the journal. `in_clear`: it was written so that
-    homeservers could read it, in a room that is encrypted.
+    homeservers could read it, in a room that is encrypted. `thread` is the first event of the thread it was written in,
+    `sent_at` (ms) when its sender's homeserver says that it was written.
     """
 
     id: str
@@ -39,6 +41,8 @@ class Cause:
     place: Place = Place.DIRECT
     way: Way = Way.OTHER
     in_clear: bool = False
+    thread: EventId | None = None
+    sent_at: int | None = None
 
     @property
     def event_id(self) -> EventId:

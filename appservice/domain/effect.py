@@ -64,11 +64,12 @@ class SendState:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """Pin one event first and take others off, leaving what concierges pinned."""
+    """Pin one event first (or last) and take others off, leaving what concierges pinned."""
 
     room_id: RoomId
     pinned: EventId | None
     unpinned: Sequence[EventId] = ()
+    last: bool = False
 
     @property
     def lane(self) -> str:
@@ -95,6 +96,8 @@ class Tell:
 
     user_id: UserId
     content: Content
+    answer: str | None = None
+    subject: str = ""
 
     @property
     def lane(self) -> str:
@@ -124,6 +127,23 @@ class SendFile:
     name: str
     mimetype: str
     text: str
+    answer: str
+    subject: str
+
+    @property
+    def lane(self) -> str:
+        return self.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class SendChart:
+    """Draw a chart and send it into a room as a picture; `body` says in words what it shows. The answer says that it is
+    there, or why the homeserver would not. `chart` has what `matrix/chart.py` draws."""
+
+    room_id: RoomId
+    name: str
+    body: str
+    chart: Content
     answer: str
     subject: str
 
@@ -288,12 +308,12 @@ class EndCheckout:
 
 
 Effect = (
-    SendEvent | SendFile | SendPicture | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom | Invite
-    | Kick | Join | Leave | ReadEvent | ReadBack | Inspect | Unlist | EndCheckout
+    SendEvent | SendChart | SendFile | SendPicture | SendState | Pin | Redact | Tell | TellFile | TellCode | CreateRoom
+    | Invite | Kick | Join | Leave | ReadEvent | ReadBack | Inspect | Unlist | EndCheckout
 )  # fmt: skip
 EFFECTS: tuple[type[Effect], ...] = (
-    SendEvent, SendFile, SendPicture, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite, Kick,
-    Join, Leave, ReadEvent, ReadBack, Inspect, Unlist, EndCheckout,
+    SendEvent, SendChart, SendFile, SendPicture, SendState, Pin, Redact, Tell, TellFile, TellCode, CreateRoom, Invite,
+    Kick, Join, Leave, ReadEvent, ReadBack, Inspect, Unlist, EndCheckout,
 )  # fmt: skip
 DIRECT_EFFECTS = (Tell, TellFile, TellCode)
 """What is said in a person's direct room, and waits until they are in it."""

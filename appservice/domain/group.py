@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from appservice.domain.ids import GroupId, RoomId, UserId
+from appservice.domain.ids import EventId, GroupId, RoomId, UserId
+from appservice.domain.service_hours import Hours
 
 
 class GroupStatus(StrEnum):
@@ -24,7 +25,9 @@ class Group:
     `bot_power` is the bot's power level in an adopted room, None in one that it has created. `kept` has the content of
     policy events as it was at adoption, by type. `shown_at` (ms) is when the cards were last posted for newcomers. With
     `private_pledges` one pledges by direct message only. Rooms that the service makes for an `encrypted` group are
-    encrypted from the start; what they are by now, each room says.
+    encrypted from the start; what they are by now, each room says. `commission` is what concierges get of what is sold,
+    in hundredths of a per cent; None where that is nobody's business. `card_id` is the group's own card, `card_shown`
+    its content as JSON.
     """
 
     id: GroupId
@@ -42,6 +45,10 @@ class Group:
     shown_at: int = 0
     private_pledges: bool = False
     encrypted: bool = False
+    hours: Hours = field(default_factory=Hours)
+    commission: int | None = None
+    card_id: EventId | None = None
+    card_shown: str | None = None
 
     def with_rooms(self, *, room_id: RoomId | None = None, desk_id: RoomId | None = None) -> "Group":
         """Give the group with a room that now exists; open once it has both."""

@@ -55,7 +55,8 @@ class Member:
 
     `sponsor` is the number of who vouched for them, `joined_at` (ms) their first joining, `suspended` why they may not
     vouch, `name_key` the folded form of their display
-    name in the room.
+    name in the room. `duty` is None until they have said whether they are on duty; a `machine` is another program's
+    account.
     """
 
     group_id: GroupId
@@ -69,6 +70,8 @@ class Member:
     joined_at: int | None = None
     suspended: str | None = None
     name_key: str | None = None
+    duty: bool | None = None
+    machine: bool = False
 
     @property
     def role(self) -> Role:

@@ -5,6 +5,7 @@ import unicodedata
 
 LONGEST_NAME = 80
 _SHOWN = frozenset("LNPSM")
+_TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 _USER_ID = re.compile(r"@[^\s:@]+:[\w.-]+(?::\d+)?|@[^\s:@]+:\[[0-9A-Fa-f:.]+\](?::\d+)?")
 
 
@@ -24,10 +25,21 @@ def without_ids(text: str) -> str:
     return _USER_ID.sub("(an id)", text)
 
 
+def as_written(text: str) -> str:
+    """Give lines of a person as they may be quoted to others: without Matrix ids, without marks that turn the writing
+    round or cannot be seen, and with no other ends of lines than these."""
+    lines = without_ids("\n".join(text.splitlines()).replace("\t", " "))
+    return "".join(char for char in lines if char == "\n" or not _misleads(char))
+
+
 def fold(text: str) -> str:
     """Give the form under which two names count as the same: without case and accents."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(bare.casefold().split())
+
+
+def _misleads(char: str) -> bool:
+    return unicodedata.category(char) == "Cc" or unicodedata.bidirectional(char) in _TURNS
 
 
 def _visible(char: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from appservice.domain.attachment import FileKey
 from appservice.matrix.attachments import WrongFile, decrypt, encrypt, image_type
+from appservice.matrix.chart import Picture
 from appservice.matrix.homeserver import Homeserver, HomeserverError
 from appservice.wire.attachment import format_file, parse_address, parse_file
 
@@ -32,6 +33,13 @@ class Files:
         stored = await self._stored(name, mimetype, data, encrypted=await self._is_encrypted(room_id))
         info = {"mimetype": mimetype, "size": len(data)}
         return {"msgtype": "m.file", "body": body, "filename": name, "info": info, "m.mentions": {}, **stored}
+
+    async def shown(self, room_id: str, name: str, picture: Picture, body: str) -> dict[str, Any]:
+        """Store a picture of our own, and give the message that shows it; a repeat stores it again. Raises
+        HomeserverError."""
+        stored = await self._stored(name, picture.mimetype, picture.data, encrypted=await self._is_encrypted(room_id))
+        info = {"mimetype": picture.mimetype, "size": len(picture.data), "w": picture.width, "h": picture.height}
+        return {"msgtype": "m.image", "body": body, "filename": name, "info": info, "m.mentions": {}, **stored}
 
     async def pictured(self, room_id: str, image: Mapping[str, Any]) -> dict[str, Any]:
         """Give the content of an `m.image` as it fits the room: a picture that is encrypted and the room is not, or

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appservice.domain.group import Group
-from appservice.domain.guarding import ENCRYPTED, ENCRYPTION, GUARDED
+from appservice.domain.guarding import ENCRYPTED, ENCRYPTION, GUARDED, HISTORY
 from appservice.domain.ids import UserId
 from appservice.wire import group as wire_group
 from appservice.wire import group_buy as wire_buy
@@ -63,6 +63,16 @@ def direct_room(name: str, *, encrypted: bool) -> dict[str, Any]:
     """Give the request for a direct room. The person is invited once the room is known here, so that their joining
     cannot be overlooked; what is said waits for it."""
     return _room(name, power_levels({}), encrypted=encrypted) | {"is_direct": True}
+
+
+def help_room(group: Group, alias: str) -> dict[str, Any]:
+    """Give the request for a room in which one concierge helps one member, called `alias`. Nobody in it has any power,
+    and who is invited reads from then on: what a concierge writes must not be lost before the member has come. They are
+    invited once the room is known here."""
+    history = {"type": HISTORY, "state_key": "", "content": {"history_visibility": "invited"}}
+    request = _room(f"Help for {alias} ({group.name})", power_levels({}), encrypted=group.encrypted)
+    state = [history if event["type"] == HISTORY else event for event in request["initial_state"]]
+    return request | {"initial_state": state}
 
 
 def encryption_in(request: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -1,5 +1,6 @@
 """Carries effects out on the homeserver. Each may be carried out again after a crash, and says so to nobody twice."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, assert_never
@@ -18,6 +19,7 @@ from appservice.domain.effect import (
     ReadBack,
     ReadEvent,
     Redact,
+    SendChart,
     SendEvent,
     SendFile,
     SendPicture,
@@ -29,11 +31,13 @@ from appservice.domain.effect import (
 )
 from appservice.domain.guarding import ENCRYPTION, POWER_LEVELS, Rules, beyond, is_encrypted
 from appservice.domain.ids import RoomId
+from appservice.matrix.chart import draw
 from appservice.matrix.crypto.crypto import Crypto
 from appservice.matrix.files import Files, NoPicture
 from appservice.matrix.homeserver import DirectRoomLost, Homeserver, HomeserverError
 from appservice.matrix.rooms import REQUEST, encryption_in
 from appservice.wire import encrypted, reaction, started
+from appservice.wire.content import at
 from appservice.wire.event import Event, parse_event
 
 log = logging.getLogger("coterie.sender")
@@ -87,10 +91,14 @@ class Sender:
             case SendEvent(room_id, type, content):
                 return {"room_id": room_id, "event_id": await self._send(room_id, type, content, id)}
             case Tell(user_id, content):
-                return {"event_id": await self._tell(user_id, content, id)}
+                event_id = await self._tell(user_id, content, id)
+                return {"room_id": await self._direct(user_id), "event_id": event_id}
             case SendFile(room_id, name, mimetype, text):
                 content = await self._files.attached(room_id, name, mimetype, text.encode(), name)
                 return {"event_id": await self._send(room_id, "m.room.message", content, id)}
+            case SendChart(room_id, name, body, chart):
+                image = await self._files.shown(room_id, name, await asyncio.to_thread(draw, chart), body)
+                return {"event_id": await self._send(room_id, "m.room.message", image, id)}
             case SendPicture(room_id, content):
                 return await self._picture(room_id, content, id)
             case TellFile(user_id, name, mimetype, text, body):
@@ -104,8 +112,8 @@ class Sender:
                 if reach is not None:
                     content = await self._sparing(room_id, content, reach)
                 return {"event_id": await hs.set_state(room_id, type, state_key, content)}
-            case Pin(room_id, pinned, unpinned):
-                return await self._pin(room_id, pinned, set(unpinned))
+            case Pin(room_id, pinned, unpinned, last):
+                return await self._pin(room_id, pinned, set(unpinned), last=last)
             case Redact(room_id, event_id, reason, by):
                 if by is None or await self._is_by(room_id, event_id, by):
                     await hs.redact(room_id, event_id, reason, id)
@@ -123,7 +131,13 @@ class Sender:
             case Leave(room_id):
                 return await self._leave(room_id)
             case ReadEvent(room_id, event_id):
-                return {"event": await self._crypto.plain(await hs.event(room_id, event_id) | {"room_id": room_id})}
+                raw = await hs.event(room_id, event_id) | {"room_id": room_id}
+                plain = await self._crypto.plain(raw)
+                newest = at(raw, "unsigned", "m.relations", "m.replace")
+                if not isinstance(newest, dict) or newest.get("type") != raw["type"]:  # both encrypted, or neither
+                    newest = None
+                edit = await self._crypto.plain(newest | {"room_id": room_id}) if newest else None
+                return {"event": plain, "was_encrypted": plain["type"] != raw["type"], "edit": edit}
             case ReadBack(room_id, since):
                 return {"room_id": room_id, "events": await self._missed(room_id, since)}
             case Inspect(room_id, _, _, asked_at, join):
@@ -187,13 +201,14 @@ class Sender:
         spared = {user: level for user, level in found.items() if user != self._homeserver.bot}
         return {**power_levels, "users": {**power_levels["users"], **spared}}
 
-    async def _pin(self, room_id: str, pinned: str | None, unpinned: set[str]) -> Outcome:
+    async def _pin(self, room_id: str, pinned: str | None, unpinned: set[str], *, last: bool) -> Outcome:
         """Read, change and write the pins: concierges pin too."""
         content = await self._homeserver.state(room_id, _PINNED)
         pins = content.get("pinned")  # concierges write it too
         before = [event for event in pins if isinstance(event, str)] if isinstance(pins, list) else []
         rest = [event for event in before if event not in unpinned and event != pinned]
-        after = [pinned, *rest] if pinned else rest
+        new = [pinned] if pinned else []
+        after = [*rest, *new] if last else [*new, *rest]
         if after != before:
             await self._homeserver.set_state(room_id, _PINNED, "", {"pinned": after})
         return {}

@@ -3,7 +3,7 @@
 from appservice.domain.cause import Cause, Place, Way
 from appservice.domain.effect import Effect, Redact, SendEvent, Tell
 from appservice.domain.refusal import Refusal
-from appservice.present.text import Text, notice
+from appservice.present.text import Text, notice, threaded
 from appservice.present.words.refusals import refusal as sentence
 from appservice.wire import message, reaction
 
@@ -30,7 +30,10 @@ def refuse(cause: Cause, refusal: Refusal) -> list[Effect]:
 def answer(cause: Cause, text: Text | str) -> Effect:
     """Give a line to whoever asked: in the desk where it was asked there, else by direct message."""
     if cause.place is Place.DESK:
-        return SendEvent(cause.room_id, message.TYPE, notice(text))
+        content = notice(text)
+        return SendEvent(
+            cause.room_id, message.TYPE, threaded(content, cause.thread) if cause.thread is not None else content
+        )
     return Tell(cause.sender, notice(text))
 
 

@@ -27,6 +27,20 @@ def moment(at: int, group: Group) -> str:
     return f"{day} ({city})" if city == "UTC" else f"{day} ({city} time)"
 
 
+def when(at: int, now: int, group: Group) -> str:
+    """Give a time (ms) in the group's zone for those who know the day: `18:00`, on another day `27 Nov, 18:00`."""
+    zone = ZoneInfo(group.time_zone)
+    time, today = (datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone) for ms in (at, now))
+    pattern = "HH:mm" if time.date() == today.date() else "d MMM, HH:mm"
+    return format_datetime(time, pattern, tzinfo=zone, locale=group.locale)
+
+
+def day(at: int, group: Group) -> str:
+    """Give the day of a time (ms) in the group's zone as `27 Nov`."""
+    time = datetime.fromtimestamp(at / 1000, UTC)
+    return format_datetime(time, "d MMM", tzinfo=ZoneInfo(group.time_zone), locale=group.locale)
+
+
 def percent(basis_points: int) -> str:
     """Give a rate as `19 %` or `7.5 %`."""
     return f"{Decimal(basis_points).scaleb(-2).normalize():f} %"

@@ -12,11 +12,11 @@ from appservice.domain.product import Picture, Product
 from appservice.domain.recommendation import NO_PRAISE, Praise
 from appservice.present.amounts import bar, by_variant, moment, money, percent, time_left
 from appservice.present.text import Text, esc, notice
+from appservice.present.words.hours import commission_line
 from appservice.present.words.recommendations import praise_line
 from appservice.wire import group_buy as wire_buy
 from appservice.wire import message
 from appservice.wire import product as wire_product
-from appservice.wire.attachment import format_file
 
 _HOW = "react +1, +2 or +5, or reply with a number like +2"
 _STEPS = {
@@ -31,9 +31,10 @@ def product_events(room_id: RoomId, product: Product, group: Group) -> list[Send
     """Give the events that show a product: its picture, then its card."""
     key = {wire_product.TYPE: wire_product.format_product(product)}
     price = money(product.price, product.currency, group.locale)
+    lines = [price, *commission_line(group)]
     text = Text(
-        f"{product.name}\n{price}\n{product.link}",
-        f"<strong>{esc(product.name)}</strong><br>{esc(price)}<br>"
+        "\n".join([product.name, *lines, product.link]),
+        f"<strong>{esc(product.name)}</strong><br>{'<br>'.join(map(esc, lines))}<br>"
         f'<a href="{esc(product.link)}">{esc(product.link)}</a>',
     )
     card = SendEvent(room_id, message.TYPE, notice(text, key), answer="product_card", subject=product.id)
@@ -44,11 +45,7 @@ def product_events(room_id: RoomId, product: Product, group: Group) -> list[Send
 
 def picture_event(room_id: RoomId, product: Product, picture: Picture) -> SendPicture:
     """Give what shows a product's picture; all that matters is in the text message after it."""
-    sizes = {"mimetype": picture.mimetype, "w": picture.width, "h": picture.height, "size": picture.size}
-    info = {name: value for name, value in sizes.items() if value is not None}
-    where = {"file": format_file(picture.url, picture.key)} if picture.key else {"url": picture.url}
-    content = {"msgtype": "m.image", "body": product.name, "info": info, "m.mentions": {}, **where}
-    return SendPicture(room_id, content, answer="pictured", subject=product.id)
+    return SendPicture(room_id, message.format_picture(picture, product.name), answer="pictured", subject=product.id)
 
 
 def card_content(
@@ -66,7 +63,8 @@ def _card_text(
     title = f"Group buy: {product.name}"
     price = _price_line(buy, group, clearing)
     progress = _progress(buy, group, clearing)
-    terms = [_tiers_line(buy, group), *_conditions(buy), *_costs(buy, group), *praise_line(praise)]
+    terms = [_tiers_line(buy, group), *_conditions(buy), *_costs(buy, group), *commission_line(group)]
+    terms += praise_line(praise)
     ending = _ending(buy, group, now) + (f". The house takes {by_variant(house)}" if house else "")
     how = [_how_to_join(buy, group)] if buy.status is Status.OPEN else []
     lines = [title, price, *progress, *terms, ending, *how, product.link]

@@ -10,7 +10,17 @@ from typing import Any
 from appservice.domain.group import Group
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.money import to_decimal
-from appservice.store.personal import Asked, Booked, Ordered, PledgedUnits, Recommended, Said
+from appservice.store.personal import (
+    Asked,
+    Booked,
+    Ordered,
+    PledgedUnits,
+    Proposed,
+    Questioned,
+    Recommended,
+    Said,
+    Unplaced,
+)
 
 FILE_NAME = "mydata.json"
 MIMETYPE = "application/json"
@@ -42,6 +52,8 @@ class InGroup:
     liked: Sequence[str] = ()
     booked: Sequence[Booked] = ()
     said: Sequence[Said] = ()
+    questioned: Sequence[Questioned] = ()
+    proposed: Sequence[Proposed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class Known:
     has_direct_room: bool
     wrong_codes: int
     said: Sequence[Said]
+    unplaced: Sequence[Unplaced] = ()
 
 
 def mydata(known: Known, now: int) -> str:
@@ -62,6 +75,7 @@ def mydata(known: Known, now: int) -> str:
         "direct_room": _direct(known.has_direct_room),
         "wrong_codes_tried_lately": known.wrong_codes,
         "told_once": [_said(said) for said in known.said],
+        "questions_without_a_group": [_unplaced(one) for one in known.unplaced],
         "groups": [_in_group(part) for part in known.groups],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -85,6 +99,8 @@ def _in_group(part: InGroup) -> Mapping[str, Any]:
         "presence": _PRESENCE[member.presence] if member else "waiting for a seat",
         "role": _ROLES[Role.of(member.power)] if member and member.takes_seat else None,
         "joined_at": _time(member.joined_at) if member and member.joined_at is not None else None,
+        "on_duty": member.duty if member else None,
+        "counts_as_a_program": member.machine if member else None,
         "display_name_as_compared": member.name_key if member else None,
         "was_vouched_for": part.was_vouched_for,
         "sponsored": list(part.sponsored),
@@ -96,6 +112,8 @@ def _in_group(part: InGroup) -> Mapping[str, Any]:
         "orders": [_ordered(ordered) for ordered in part.ordered],
         "recommendations": [{"at": _time(one.at), "product": one.product, "why": one.why} for one in part.recommended],
         "likes": list(part.liked),
+        "questions": [_questioned(one) for one in part.questioned],
+        "pledges_written_down_for_you": [_proposed(one) for one in part.proposed],
         "ledger": [_booked(booked) for booked in part.booked],
         "told_once": [_said(said) for said in part.said],
     }
@@ -137,6 +155,24 @@ def _booked(booked: Booked) -> Mapping[str, Any]:
         "units": booked.units,
         "amount": _amount(booked.amount, booked.currency) if booked.currency else None,
     }
+
+
+def _questioned(one: Questioned) -> Mapping[str, Any]:
+    return {
+        "at": _time(one.at),
+        "status": one.status,
+        "you_wrote": [_without_ids(text) for text in one.texts],
+        "with_a_picture": one.has_picture,
+        "noted_by_concierges": [_without_ids(note) for note in one.notes],
+    }
+
+
+def _unplaced(one: Unplaced) -> Mapping[str, Any]:
+    return {"at": _time(one.at), "you_wrote": _without_ids(one.text), "with_a_picture": one.has_picture}
+
+
+def _proposed(one: Proposed) -> Mapping[str, Any]:
+    return {"at": _time(one.at), "buy": one.buy_id, "pledge": one.words or "confirmed by you"}
 
 
 def _said(said: Said) -> Mapping[str, Any]:

@@ -28,6 +28,17 @@ def ringing(text: Text | str, user_id: str, key: dict[str, Any] | None = None) -
     return _message("m.text", text, (user_id,)) | (key or {})
 
 
+def alert(text: Text | str, user_ids: Sequence[str], key: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Give the content of an `m.text` in a desk, which rings those whose turn it is."""
+    return _message("m.text", text, user_ids) | (key or {})
+
+
+def threaded(content: dict[str, Any], root: str) -> dict[str, Any]:
+    """Give a content as it goes into a thread; clients without threads show it as a reply to what began it."""
+    related = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, "m.in_reply_to": {"event_id": root}}
+    return content | {"m.relates_to": related}
+
+
 def edited(event_id: str, content: dict[str, Any]) -> dict[str, Any]:
     """Give the content that replaces an earlier message; each version reads well alone."""
     return content | {

@@ -20,6 +20,7 @@ from appservice.store.timers import Timer
 from appservice.store.unit import Unit, fresh_id
 from appservice.wire import message, pledge_event, reaction, redaction
 from appservice.wire.event import parse_event
+from appservice.wire.remark import thread_of
 
 __all__ = [
     "ANSWER", "ANSWERS", "DIRECT_LOST", "PRUNE", "PRUNE_EVERY_MS", "ROUTES", "TIMERS", "Malformed", "fire",
@@ -29,7 +30,9 @@ __all__ = [
 ANSWER = "coterie.answer."
 DIRECT_LOST = "direct_lost"
 """The answer to whatever could not be said in a person's direct room, as the bot may not speak there."""
-_PLACES = {RoomKind.GROUP: Place.GROUP, RoomKind.DESK: Place.DESK, RoomKind.DIRECT: Place.DIRECT}
+_PLACES = {
+    RoomKind.GROUP: Place.GROUP, RoomKind.DESK: Place.DESK, RoomKind.DIRECT: Place.DIRECT, RoomKind.HELP: Place.HELP,
+}  # fmt: skip
 _WAYS = {
     message.TYPE: Way.MESSAGE,
     pledge_event.TYPE: Way.MESSAGE,
@@ -63,7 +66,11 @@ async def handle(unit: Unit, config: Config, arrival: Arrival) -> None:
     way = _WAYS.get(event.type, Way.OTHER)
     is_encrypted = room is not None and room.encryption is not None
     in_clear = way is Way.MESSAGE and is_encrypted and not event.was_encrypted
-    cause = Cause(arrival.id, arrival.received_at, arrival.seq, event.sender, event.room_id, place, way, in_clear)
+    thread = thread_of(event.content) if way is Way.MESSAGE else None
+    cause = Cause(
+        arrival.id, arrival.received_at, arrival.seq, event.sender, event.room_id, place, way, in_clear, thread,
+        event.sent_at,
+    )  # fmt: skip
     await ROUTES[event.type](Work(unit, config, cause), event, room)
 
 

@@ -4,17 +4,26 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from appservice.actions import (
     adoption,
+    asking,
     cards,
     deciding,
+    direct_questions,
     directs,
+    group_card,
     guarding,
+    help_rooms,
+    helping,
     outages,
     pledges,
+    proposing,
+    questions,
     recommending,
     requests,
     seats,
     vouching,
 )
+from appservice.actions.asking import said_in
+from appservice.actions.questions import sent_at
 from appservice.actions.work import Work
 from appservice.commands import table
 from appservice.commands.choosing import buy_of_card, find_buy
@@ -26,6 +35,7 @@ from appservice.domain.ids import GroupId, RoomId, UserId
 from appservice.domain.member import Member, Presence
 from appservice.domain.recommendation import LIKES
 from appservice.domain.refusal import Reason, Refusal, refuse
+from appservice.present.words.questions import ASK, DONE, TAKE
 from appservice.store.rooms import Room, RoomKind
 from appservice.wire import encrypted, membership, message, pledge_event, reaction, redaction, started
 from appservice.wire import group as wire_group
@@ -36,31 +46,56 @@ from appservice.wire.membership import Membership, parse_membership
 from appservice.wire.message import Message, parse_message
 from appservice.wire.pledge import is_pledge_button, looks_like_pledge, parse_more
 from appservice.wire.pledge_event import parse_pledge_event, parse_replaced
-from appservice.wire.reaction import parse_reaction
+from appservice.wire.reaction import Reaction, parse_reaction
+from appservice.wire.remark import parse_remark
 
 
 async def _on_message(work: Work, event: Event, room: Room | None) -> None:
-    keyed = parse_keyed(event.content) if room is not None and room.kind is not RoomKind.DIRECT else None
+    keyed = parse_keyed(event.content) if room is not None and room.kind.is_of_group else None
     if keyed and room and await requests.by_message(work, GroupId(room.subject), event, keyed):
         return
-    typed = parse_message(event.content)
-    if typed is None or room is None:
+    typed, remark = parse_message(event.content), parse_remark(event.content)
+    if room is None or (typed is None and room.kind is RoomKind.DESK):
         return
     if room.kind is RoomKind.DIRECT and room.subject == event.sender:
         await directs.heard(work, event.sender, event.room_id)
+    if typed is None:
+        await _on_other_words(work, event, room)
+        return
     is_command = typed.body.startswith("!") and typed.body[1:2].isalpha()
     name, *rest = typed.body[1:].split(None, 1) if is_command else ("",)
     if typed.edits is not None:
+        if remark is not None and await asking.edited(work, typed.edits, event.sender, remark):
+            return
+        if remark is not None and await direct_questions.edited(work, typed.edits, remark.text, remark.picture):
+            return
         in_group = is_command and room.kind is RoomKind.GROUP
         if not (in_group and await table.edited(work, name, typed.edits)):
             await pledges.edited(work, typed.edits)
     elif is_command:
-        await table.run(work, name, _call(work, room, "".join(rest).strip(), typed))
+        named = remark.mentions if remark is not None else frozenset()
+        await table.run(work, name, await _call(work, room, "".join(rest).strip(), typed, named))
+    elif room.kind is RoomKind.HELP:
+        await _on_other_words(work, event, room)
     else:
-        await _on_words(work, room, typed)
+        await _on_words(work, event, room, typed)
 
 
-async def _on_words(work: Work, room: Room, typed: Message) -> None:
+async def _on_other_words(work: Work, event: Event, room: Room) -> None:
+    """Read what somebody says, or shows, that is neither command nor pledge: it may ask, or answer."""
+    remark = parse_remark(event.content)
+    if remark is None or remark.is_notice or remark.edits is not None:
+        return
+    if room.kind is RoomKind.GROUP:
+        await asking.heard(work, GroupId(room.subject), event, remark)
+    elif room.kind is RoomKind.HELP:
+        await helping.heard(work, room, sent_at(event.sent_at, work.cause.received_at))
+    elif room.kind is RoomKind.DIRECT:
+        said = said_in(event, remark, work.cause.received_at)
+        await direct_questions.heard(work, said, remark.reply_to or remark.thread)
+
+
+async def _on_words(work: Work, event: Event, room: Room, typed: Message) -> None:
     """Read what is no command: a pledge by reply to a card, or a pledge by direct message."""
     replied = await buy_of_card(work, typed.reply_to)
     is_pledge = looks_like_pledge(typed.body, replied.terms.variants if replied else ())
@@ -68,20 +103,23 @@ async def _on_words(work: Work, room: Room, typed: Message) -> None:
     if buy is not None:
         await _pledge_more(work, room, buy, typed.body)
     elif room.kind is RoomKind.DIRECT:
+        if await direct_questions.placed(work, typed.body):
+            return
         code = parse_code(typed.body)
         if code is not None:
             await _on_code(work, code)
             return
         if not is_pledge:
-            known = await work.unit.groups.of_person(work.cause.sender)
-            await work.refuse(refuse(Reason.NOT_UNDERSTOOD if known else Reason.STRANGER))
+            await _on_other_words(work, event, room)
             return
-        found = await find_buy(work, _call(work, room, "", typed), typed.body.split(), typed.body)
+        found = await find_buy(work, await _call(work, room, "", typed), typed.body.split(), typed.body)
         if isinstance(found, Refusal):
             await work.refuse(found)
         else:
             buy, _, words = found
             await _pledge_more(work, room, buy, " ".join(words))
+    elif room.kind is RoomKind.GROUP:
+        await _on_other_words(work, event, room)
 
 
 async def _on_code(work: Work, code: str) -> None:
@@ -94,10 +132,19 @@ async def _on_code(work: Work, code: str) -> None:
 
 async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
     reacted = parse_reaction(event.content)
+    if reacted is not None and room is not None and room.kind is RoomKind.HELP:
+        await helping.reacted(work, room, reacted.key)
+        return
+    if room is not None and reacted is not None and await _on_question_reaction(work, room, reacted):
+        return
     if reacted is not None and room is not None and room.kind is RoomKind.DESK:
         if reacted.key in (vouching.YES, vouching.NO):
             approved = reacted.key == vouching.YES
             await deciding.decide(work, GroupId(room.subject), reacted.event_id, approved=approved)
+        return
+    if reacted is not None and room is not None and room.kind is RoomKind.DIRECT and reacted.key == proposing.YES:
+        if room.subject == event.sender:
+            await proposing.confirmed(work, reacted.event_id)
         return
     if reacted is not None and reacted.key in LIKES:
         await recommending.like(work, reacted.event_id)
@@ -105,6 +152,11 @@ async def _on_reaction(work: Work, event: Event, room: Room | None) -> None:
     buy = await buy_of_card(work, reacted.event_id) if reacted and is_pledge_button(reacted.key) else None
     if reacted is not None and buy is not None and room is not None:
         await _pledge_more(work, room, buy, reacted.key)
+
+
+async def _on_question_reaction(work: Work, room: Room, reacted: Reaction) -> bool:
+    is_about = reacted.key in _ABOUT_QUESTIONS
+    return is_about and await asking.reacted(work, room.kind, room.subject, reacted.key, reacted.event_id)
 
 
 async def _pledge_more(work: Work, room: Room, buy: GroupBuy, text: str) -> None:
@@ -166,13 +218,14 @@ async def _on_unreadable(work: Work, event: Event, room: Room | None) -> None:
 async def _on_redaction(work: Work, event: Event, room: Room | None) -> None:
     if event.redacts is not None:
         await work.unit.inbox.removed(event.redacts, event.sender)
+        await work.unit.unplaced.remove(event.redacts, event.sender)
     if event.redacts is None or await deciding.line_removed(work, event.redacts):
         return
-    if await recommending.taken_back(work, event.redacts):
+    if await recommending.taken_back(work, event.redacts) or await asking.removed(work, event.redacts):
         return
-    if not await cards.card_removed(work, event.redacts):
+    if not await cards.card_removed(work, event.redacts) and not await group_card.removed(work, event.redacts):
         await pledges.taken_back(work, event.redacts)
-        if room is not None and room.kind is not RoomKind.DIRECT:
+        if room is not None and room.kind.is_of_group:
             await guarding.may_have_redacted(work, GroupId(room.subject))
 
 
@@ -187,8 +240,12 @@ async def _on_membership(work: Work, event: Event, room: Room | None) -> None:
     elif room is not None and room.kind is RoomKind.DESK:
         if change.membership in ("join", "invite"):
             await guarding.at_the_desk(work, GroupId(room.subject), change.user_id)
+        if change.membership == "join":
+            await questions.somebody_came(work, GroupId(room.subject))
     elif room is not None and room.kind is RoomKind.DIRECT:
         await _on_direct_membership(work, event.room_id, UserId(room.subject), change)
+    elif room is not None and room.kind is RoomKind.HELP:
+        await _on_help_membership(work, room, change)
 
 
 async def _on_own_membership(work: Work, room_id: RoomId, change: Membership, room: Room | None) -> None:
@@ -201,6 +258,15 @@ async def _on_own_membership(work: Work, room_id: RoomId, change: Membership, ro
             await directs.decline(work, room_id)
     elif change.membership in ("leave", "ban") and room is not None and room.kind is RoomKind.DIRECT:
         await directs.person_left(work, UserId(room.subject), room_id)
+    elif change.membership in ("leave", "ban") and room is not None and room.kind is RoomKind.HELP:
+        await helping.bot_went(work, room)
+
+
+async def _on_help_membership(work: Work, room: Room, change: Membership) -> None:
+    if change.membership == "join":
+        await help_rooms.came(work, room, change.user_id)
+    elif change.membership in ("leave", "ban"):
+        await helping.went(work, room, change.user_id, change.sender)
 
 
 async def _on_group_membership(work: Work, group_id: GroupId, change: Membership) -> None:
@@ -234,17 +300,21 @@ async def _on_started(work: Work, event: Event, room: Room | None) -> None:
 async def _on_policy(work: Work, event: Event, room: Room | None) -> None:
     if event.state_key is None or room is None:
         return
-    if room.kind is not RoomKind.DIRECT:
+    if room.kind.is_of_group:
         await guarding.changed(work, GroupId(room.subject), event)
     elif event.type == ENCRYPTION and not event.state_key:
         await directs.encrypted(work, event.room_id, event.content)
 
 
-def _call(work: Work, room: Room, rest: str, typed: Message) -> Call:
-    group_id = None if room.kind is RoomKind.DIRECT else GroupId(room.subject)
-    return Call(work.cause.place, rest, typed.reply_to, group_id)
+async def _call(work: Work, room: Room, rest: str, typed: Message, mentions: frozenset[UserId] = frozenset()) -> Call:
+    if room.kind is RoomKind.HELP:
+        place, helped = await helping.place_of(work, room)
+        return Call(place, rest, typed.reply_to, helped)
+    group_id = GroupId(room.subject) if room.kind.is_of_group else None
+    return Call(work.cause.place, rest, typed.reply_to, group_id, mentions)
 
 
+_ABOUT_QUESTIONS = (TAKE, DONE, ASK)
 POLICY = (*GUARDED, wire_group.TYPE)
 """State that the service guards in a group's room and its desk."""
 ROUTES: Mapping[str, Callable[[Work, Event, Room | None], Awaitable[None]]] = {

@@ -7,19 +7,27 @@ from appservice.actions import (
     buys,
     cards,
     deciding,
+    direct_questions,
     directs,
     farewell,
     forgetting,
+    group_card,
+    help_rooms,
     inspection,
     keyless,
     orders,
+    proposing,
+    questions,
     seats,
+    stats,
     vouching,
     welcome,
 )
 from appservice.actions.work import Work
 from appservice.domain.duration import DAY_MS, HOUR_MS
 from appservice.domain.ids import BuyId, GroupId, RoomId, UserId
+from appservice.domain.question import QuestionId
+from appservice.domain.question.state import REOPENS_MS
 from appservice.store.settings import STARTED_AT
 
 
@@ -64,6 +72,10 @@ async def _on_newcomers_due(work: Work, subject: str) -> None:
     await welcome.show_to_newcomers(work, GroupId(subject))
 
 
+async def _on_group_card_due(work: Work, subject: str) -> None:
+    await group_card.refresh_daily(work, GroupId(subject))
+
+
 async def _on_forget_due(work: Work, subject: str) -> None:
     await forgetting.look(work, UserId(subject))
 
@@ -98,6 +110,26 @@ async def _on_inspection_due(work: Work, subject: str) -> None:
     await inspection.inspect(work, GroupId(subject))
 
 
+async def _on_help_due(work: Work, subject: str) -> None:
+    await help_rooms.look(work, QuestionId(subject))
+
+
+async def _on_desk_due(work: Work, subject: str) -> None:
+    await questions.fall_due(work, GroupId(subject))
+
+
+async def _on_queue_due(work: Work, subject: str) -> None:
+    await questions.show_open(work, GroupId(subject))
+
+
+async def _on_stats_due(work: Work, subject: str) -> None:
+    await stats.weekly(work, GroupId(subject))
+
+
+_ONCE = (
+    "early", "greeting", "key", "over the cap", "reminded", "removals", "reports", "requests", "rewording", "rings",
+    "unreached",
+)  # fmt: skip
 PRUNE = "prune"
 PRUNE_EVERY_MS = 6 * HOUR_MS
 
@@ -108,10 +140,13 @@ async def _on_prune(work: Work, subject: str) -> None:
     started_at = int(await work.unit.settings.get(STARTED_AT) or 0)
     if work.unit.now - started_at >= HOUR_MS:  # before, there may still be something to be read that came meanwhile
         await work.unit.keys.prune(work.unit.now)
+    await work.unit.unplaced.prune(work.unit.now - direct_questions.KEPT_MS)
+    await work.unit.questions.prune(work.unit.now - REOPENS_MS)
+    await work.unit.proposals.prune(work.unit.now - proposing.KEPT_MS)
     await work.unit.codes.prune_guesses(work.unit.now - vouching.GUESS_MS)
     await work.unit.told.prune(directs.ASKED, work.unit.now - HOUR_MS)
     # the others are said once for all
-    for beginning in ("early", "key", "over the cap", "reminded", "requests", "unreached"):
+    for beginning in _ONCE:
         await work.unit.told.prune(beginning, work.unit.now - 30 * DAY_MS)
     await work.unit.timers.set(PRUNE, subject, work.unit.now + PRUNE_EVERY_MS)
 
@@ -127,13 +162,18 @@ TIMERS: Mapping[str, Callable[[Work, str], Awaitable[None]]] = {
     "code": _on_code_due,
     "vouch": _on_vouch_due,
     "newcomers": _on_newcomers_due,
+    "group_card": _on_group_card_due,
     "inspection": _on_inspection_due,
+    "help": _on_help_due,
     "key": _on_key_due,
+    "desk": _on_desk_due,
+    "queue": _on_queue_due,
     "adoption": _on_adoption_due,
     "forget": _on_forget_due,
     "forgotten": _on_forgotten_due,
     "sunset": _on_sunset_due,
     "closed": _on_closed_due,
     "purge": _on_purge_due,
+    "stats": _on_stats_due,
     PRUNE: _on_prune,
 }

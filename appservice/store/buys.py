@@ -142,15 +142,6 @@ class Buys:
         buy_id = await self._connection.fetchval("SELECT buy_id FROM tranche WHERE id = $1", event_id)
         return BuyId(buy_id) if buy_id else None
 
-    async def count_kept(self, group_id: str, number: int) -> int:
-        """Count the buys of a group that a concierge has opened and that came to a good end."""
-        count: int = await self._connection.fetchval(
-            "SELECT COUNT(*) FROM group_buy WHERE group_id = $1 AND opened_by = $2 AND unit_minor IS NOT NULL"
-            " AND status <> 'cancelled'",
-            group_id, number,
-        )  # fmt: skip
-        return count
-
     # Cards
 
     async def add_card(self, card: Card) -> None:

@@ -61,7 +61,7 @@ class Erasing:
             return
         await run(
             "UPDATE member SET user_id = $3, presence = 'left', power = 0, invited_by = NULL, suspended = NULL,"
-            " name_key = NULL WHERE group_id = $1 AND user_id = $2",
+            " name_key = NULL, duty = NULL, machine = 0, helped_at = 0 WHERE group_id = $1 AND user_id = $2",
             group_id, user_id, erased,
         )  # fmt: skip
         await run("DELETE FROM vouch WHERE group_id = $1 AND sponsor = $2 AND status = 'pending'", group_id, number)
@@ -76,6 +76,22 @@ class Erasing:
         await run("DELETE FROM recommendation WHERE group_id = $1 AND number = $2", group_id, number)
         await run("DELETE FROM liked WHERE group_id = $1 AND number = $2", group_id, number)
         await run("DELETE FROM told" + _ABOUT, *_subject(f"{group_id} {number}"))  # noqa: S608
+        await run("DELETE FROM proposal WHERE group_id = $1 AND number = $2", group_id, number)
+        await self._forget_questions(group_id, number)
+
+    async def _forget_questions(self, group_id: str, number: int) -> None:
+        """Forget what a member has asked, with what was noted about it and which events it was; that they asked, and
+        when they were answered, stays."""
+        run = self._connection.execute
+        of_group = "question_id IN (SELECT id FROM question WHERE group_id = $1"
+        await run(f"DELETE FROM question_note WHERE {of_group} AND number = $2)", group_id, number)  # noqa: S608
+        await run(f"DELETE FROM question_event WHERE {of_group} AND number = $2)", group_id, number)  # noqa: S608
+        await run(f"DELETE FROM question_event WHERE {of_group}) AND number = $2", group_id, number)  # noqa: S608
+        await run(
+            "UPDATE question SET room_id = NULL, event_id = NULL, text = NULL, picture = NULL, root_id = NULL,"
+            " shown = NULL WHERE group_id = $1 AND number = $2",
+            group_id, number,
+        )  # fmt: skip
 
     async def _forget_in_policy(self, group_id: str, user_id: str) -> None:
         """Take a person out of the room's policy as it was at adoption."""
@@ -94,6 +110,7 @@ class Erasing:
         run = self._connection.execute
         await run("DELETE FROM guess WHERE user_id = $1", user_id)
         await run("DELETE FROM adoption WHERE owner = $1", user_id)
+        await run("DELETE FROM unplaced_question WHERE user_id = $1", user_id)
         await self._keys(user_id)
         await run("DELETE FROM told" + _ABOUT, *_subject(user_id))  # noqa: S608
         others = "DELETE FROM timer" + _ABOUT + " AND kind NOT IN ('forget', 'forgotten')"  # noqa: S608

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from appservice.domain.group import Group, GroupStatus
-from appservice.domain.ids import GroupId, Number, RoomId, UserId
+from appservice.domain.ids import EventId, GroupId, Number, RoomId, UserId
 from appservice.domain.member import Member, Presence
+from appservice.domain.service_hours import Hours
 from appservice.store.db import Connection
 
 
@@ -44,10 +45,17 @@ class Groups:
         """Write down what may change of a group."""
         await self._connection.execute(
             "UPDATE coterie_group SET status = $2, room_id = $3, desk_id = $4, name = $5, cap = $6, owner = $7,"
-            " kept = $8, shown_at = $9, private_pledges = $10 WHERE id = $1",
+            " kept = $8, shown_at = $9, private_pledges = $10, hours = $11, commission = $12, card_id = $13,"
+            " card_shown = $14 WHERE id = $1",
             group.id, group.status.value, group.room_id, group.desk_id, group.name, group.cap, group.owner,
-            json.dumps(group.kept), group.shown_at, int(group.private_pledges),
+            json.dumps(group.kept), group.shown_at, int(group.private_pledges), _hours_to_json(group.hours),
+            group.commission, group.card_id, group.card_shown,
         )  # fmt: skip
+
+    async def by_card(self, event_id: str) -> GroupId | None:
+        """Give the group whose own card an event is."""
+        found = await self._connection.fetchval("SELECT id FROM coterie_group WHERE card_id = $1", event_id)
+        return GroupId(found) if found else None
 
     async def of_status(self, *statuses: GroupStatus) -> list[Group]:
         """Give the groups of some statuses, oldest first."""
@@ -130,16 +138,30 @@ class Groups:
         """Write down a person's standing in a group."""
         await self._connection.execute(
             "INSERT INTO member (group_id, user_id, presence, power, number, alias, invited_by, since_at, sponsor,"
-            " joined_at, suspended, name_key)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            " joined_at, suspended, name_key, duty, machine)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
             " ON CONFLICT (group_id, user_id) DO UPDATE SET"
             " presence = excluded.presence, power = excluded.power, number = excluded.number,"
             " alias = excluded.alias, invited_by = excluded.invited_by, since_at = excluded.since_at,"
             " sponsor = excluded.sponsor, joined_at = excluded.joined_at, suspended = excluded.suspended,"
-            " name_key = excluded.name_key",
+            " name_key = excluded.name_key, duty = excluded.duty, machine = excluded.machine",
             member.group_id, member.user_id, member.presence.value, member.power, member.number, member.alias,
             member.invited_by, now, member.sponsor, member.joined_at, member.suspended, member.name_key,
+            None if member.duty is None else int(member.duty), int(member.machine),
         )  # fmt: skip
+
+    async def helped_at(self, group_id: str) -> dict[Number, int]:
+        """Give when (ms) each member was last given a help room; 0 where never."""
+        rows = await self._connection.fetch(
+            "SELECT number, helped_at FROM member WHERE group_id = $1 AND number IS NOT NULL", group_id
+        )
+        return {Number(row["number"]): row["helped_at"] for row in rows}
+
+    async def helps(self, group_id: str, number: int, now: int) -> None:
+        """Note that a concierge is given a help room."""
+        await self._connection.execute(
+            "UPDATE member SET helped_at = $3 WHERE group_id = $1 AND number = $2", group_id, number, now
+        )
 
     async def changed_since(self, group_id: str, at: int) -> set[UserId]:
         """Give the people whose standing was written down at a time (ms) or later."""
@@ -174,7 +196,23 @@ def _group(row: Any) -> Group:
         shown_at=row["shown_at"],
         private_pledges=bool(row["private_pledges"]),
         encrypted=bool(row["encrypted"]),
+        hours=_hours_from_json(row["hours"], row["time_zone"]),
+        commission=row["commission"],
+        card_id=EventId(row["card_id"]) if row["card_id"] else None,
+        card_shown=row["card_shown"],
     )
+
+
+def _hours_to_json(hours: Hours) -> str:
+    return json.dumps({"week": hours.week, "holidays": hours.holidays} if hours.are_set else {})
+
+
+def _hours_from_json(text: str, time_zone: str) -> Hours:
+    found = json.loads(text)
+    if not found:
+        return Hours()
+    week = tuple(tuple((begin, end) for begin, end in day) for day in found["week"])
+    return Hours(week, time_zone, found["holidays"])
 
 
 def _member(row: Any) -> Member:
@@ -190,4 +228,6 @@ def _member(row: Any) -> Member:
         joined_at=row["joined_at"],
         suspended=row["suspended"],
         name_key=row["name_key"],
+        duty=bool(row["duty"]) if row["duty"] is not None else None,
+        machine=bool(row["machine"]),
     )

@@ -11,6 +11,7 @@ _JOURNALING_LOCK = 0x6A6F75726E616C  # "journal"
 MOST_ATTEMPTS = 5
 _LANES_OF_GROUP = (
     "SELECT room_id FROM room WHERE subject = $3 OR subject IN (SELECT user_id FROM member WHERE group_id = $3)"
+    " OR subject IN (SELECT id FROM question WHERE group_id = $3)"
 )
 KEY_WAIT_MS = 5 * 60 * 1000
 """For how long a group buy's close, or anything else that takes place after what came before it, waits for keys."""
@@ -88,6 +89,13 @@ class Inbox:
         """Give when the next arrival becomes due."""
         due_at: int | None = await self._connection.fetchval("SELECT MIN(due_at) FROM arrival WHERE status = 'waiting'")
         return due_at
+
+    async def is_busy(self, lane: str) -> bool:
+        """Tell whether something in a lane is still to be handled."""
+        seq = await self._connection.fetchval(
+            "SELECT seq FROM arrival WHERE lane = $1 AND status IN ('waiting', 'keyless') LIMIT 1", lane
+        )
+        return seq is not None
 
     async def due(self, lane: str, now: int, limit: int) -> list[Arrival]:
         """Give the due arrivals of a lane in order."""

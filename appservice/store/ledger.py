@@ -50,6 +50,30 @@ class Ledger:
         rows = await self._connection.fetch("SELECT * FROM ledger WHERE cause = $1 ORDER BY seq", cause)
         return [_entry(row) for row in rows]
 
+    async def of_group(self, group_id: str, facts: Collection[str], since: int = 0) -> list[Entry]:
+        """Give the lines of a group that are of some facts and not older than a time (ms), in order."""
+        names = ", ".join(f"${n}" for n in range(3, 3 + len(facts)))
+        query = f"SELECT * FROM ledger WHERE group_id = $1 AND at >= $2 AND fact IN ({names}) ORDER BY seq"  # noqa: S608
+        return [_entry(row) for row in await self._connection.fetch(query, group_id, since, *facts)]
+
+    async def drafts_ordered(self, group_id: str, since: int) -> list[Entry]:
+        """Give the lines with which those buys began, in whatever group, in which members of a group have ordered since
+        a time (ms)."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM ledger WHERE fact = 'drafted' AND buy_id IN (SELECT buy_id FROM ledger"
+            " WHERE group_id = $1 AND at >= $2 AND fact IN ('order', 'taken')) ORDER BY seq",
+            group_id, since,
+        )  # fmt: skip
+        return [_entry(row) for row in rows]
+
+    async def drafted_by(self, group_id: str, number: int) -> list[Entry]:
+        """Give the lines with which the buys of a concierge began, in order."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM ledger WHERE group_id = $1 AND fact = 'drafted' AND actor = $2 ORDER BY seq",
+            group_id, number,
+        )  # fmt: skip
+        return [_entry(row) for row in rows]
+
     async def newest(self, group_id: str, facts: Collection[str], limit: int) -> list[Entry]:
         """Give the last lines of a group that are of some facts, newest first."""
         names = ", ".join(f"${n}" for n in range(3, 3 + len(facts)))

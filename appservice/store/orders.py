@@ -20,6 +20,17 @@ class Offering:
     pledger: Pledger
 
 
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """A member's order that is not done with: what is still `due` (minor units; below 0: to be given back), to be paid
+    before `pay_by` (ms). `live`: its units are theirs."""
+
+    due: int
+    currency: str
+    pay_by: int
+    live: bool
+
+
 class Orders:
     """The orders of group buys on one connection. Whoever changes them holds the lock of the buy."""
 
@@ -42,6 +53,24 @@ class Orders:
             group_id,
         )
         return BuyId(buy_id) if buy_id else None
+
+    async def open_of(self, group_id: str, number: int) -> list[OpenOrder]:
+        """Give a member's orders that are not handed out yet, or of which they have money to come back, oldest
+        first."""
+        rows = await self._connection.fetch(
+            "SELECT o.total_minor, o.currency, o.pay_by, o.status, b.status AS buy_status,"
+            " (SELECT COALESCE(SUM(p.amount_minor), 0) FROM payment p WHERE p.buy_id = o.buy_id AND p.order_id = o.id)"
+            " AS received FROM purchase_order o JOIN group_buy b ON b.id = o.buy_id"
+            " WHERE o.group_id = $1 AND o.number = $2 ORDER BY o.pay_by, o.created_at, o.id",
+            group_id, number,
+        )  # fmt: skip
+        found = []
+        for row in rows:
+            live = OrderStatus(row["status"]).is_live
+            due = (row["total_minor"] if live else 0) - int(row["received"])
+            if (live and row["buy_status"] not in ("done", "cancelled")) or due < 0:
+                found.append(OpenOrder(due, row["currency"], row["pay_by"], live))
+        return found
 
     async def offers_to(self, user_id: str) -> list[Offering]:
         """Give what is offered to a person now, of whatever buy, also where they have left the group."""

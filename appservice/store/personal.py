@@ -64,6 +64,35 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Questioned:
+    """A question that a member has asked: what is kept of their words, and what concierges have noted about it."""
+
+    at: int
+    status: str
+    texts: tuple[str, ...]
+    has_picture: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A message that waits for its sender to say which group it is for."""
+
+    at: int
+    text: str
+    has_picture: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What a concierge would pledge for a member; no words once it is confirmed."""
+
+    at: int
+    buy_id: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What was said once, and when."""
 
@@ -160,6 +189,38 @@ class Personal:
             group_id, number,
         )  # fmt: skip
         return [row["expires_at"] for row in rows]
+
+    async def questioned(self, group_id: str, number: int) -> list[Questioned]:
+        """Give the questions that a member has asked, oldest first."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM question WHERE group_id = $1 AND number = $2 ORDER BY asked_at, id", group_id, number
+        )
+        found = []
+        for row in rows:
+            notes = await self._connection.fetch(
+                "SELECT text FROM question_note WHERE question_id = $1 ORDER BY at", row["id"]
+            )
+            texts = tuple(json.loads(row["text"]).values()) if row["text"] else ()
+            found.append(
+                Questioned(
+                    row["asked_at"], row["status"], texts, row["picture"] is not None, tuple(n["text"] for n in notes)
+                )
+            )
+        return found
+
+    async def unplaced(self, user_id: str) -> list[Unplaced]:
+        """Give what a person has asked directly and not said for which group, oldest first."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM unplaced_question WHERE user_id = $1 ORDER BY asked_at, event_id", user_id
+        )
+        return [Unplaced(row["asked_at"], row["text"], row["picture"] is not None) for row in rows]
+
+    async def proposed(self, group_id: str, number: int) -> list[Proposed]:
+        """Give what concierges have written down for a member, oldest first."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM proposal WHERE group_id = $1 AND number = $2 ORDER BY made_at, id", group_id, number
+        )
+        return [Proposed(row["made_at"], row["buy_id"], row["words"]) for row in rows]
 
     async def said(self, subject: str) -> list[Said]:
         """Give what was said once about a subject, or about one whose last words it is."""

@@ -16,12 +16,18 @@ class RoomKind(StrEnum):
     GROUP = "group"
     DESK = "desk"
     DIRECT = "direct"
+    HELP = "help"
+
+    @property
+    def is_of_group(self) -> bool:
+        """Tell whether it is one of the two rooms of a group, whose id is the subject."""
+        return self in (RoomKind.GROUP, RoomKind.DESK)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room of the service; `subject` is its group's id, or the person's user id for a direct room. `encryption` is
-    the content of its m.room.encryption; None where it is not encrypted."""
+    """A room of the service; `subject` is its group's id, the person's user id for a direct room, the question's id for
+    a help room. `encryption` is the content of its m.room.encryption; None where it is not encrypted."""
 
     room_id: RoomId
     kind: RoomKind
@@ -103,7 +109,9 @@ class Rooms:
         """Give the encrypted rooms in which a person may be."""
         rows = await self._connection.fetch(
             "SELECT room_id FROM room WHERE encryption IS NOT NULL AND ((kind = 'direct' AND subject = $1)"
-            " OR subject IN (SELECT group_id FROM member WHERE user_id = $1)) ORDER BY room_id",
+            " OR subject IN (SELECT group_id FROM member WHERE user_id = $1)"
+            " OR subject IN (SELECT q.id FROM question q JOIN member m ON m.group_id = q.group_id"
+            " WHERE m.user_id = $1)) ORDER BY room_id",
             user_id,
         )
         return [RoomId(row["room_id"]) for row in rows]

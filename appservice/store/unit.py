@@ -8,6 +8,7 @@ from appservice.domain.ids import ALPHABET
 from appservice.store.adoptions import Adoptions
 from appservice.store.aliases import Aliases
 from appservice.store.buys import Buys
+from appservice.store.canned import Canned
 from appservice.store.checkouts import Checkouts
 from appservice.store.db import Connection, Database, UnitLost
 from appservice.store.erasing import Erasing
@@ -19,11 +20,14 @@ from appservice.store.orders import Orders
 from appservice.store.outbox import Outbox
 from appservice.store.personal import Personal
 from appservice.store.products import Products
+from appservice.store.proposals import Proposals
+from appservice.store.questions import Questions
 from appservice.store.recommendations import Recommendations
 from appservice.store.rooms import Rooms
 from appservice.store.settings import Settings
 from appservice.store.timers import Timers
 from appservice.store.told import Told
+from appservice.store.unplaced import Unplaced
 from appservice.store.vouches import Codes, Vouches
 from appservice.store.waitlist import Waitlist
 
@@ -45,6 +49,10 @@ class Unit:
         self.rooms = Rooms(connection)
         self.groups = Groups(connection)
         self.products = Products(connection)
+        self.questions = Questions(connection)
+        self.canned = Canned(connection)
+        self.proposals = Proposals(connection)
+        self.unplaced = Unplaced(connection)
         self.recommendations = Recommendations(connection)
         self.buys = Buys(connection)
         self.orders = Orders(connection)

@@ -1,11 +1,13 @@
 """`file` of an encrypted attachment (spec: Sending encrypted attachments, v2): where it is, and what opens it."""
 
 import binascii
+import re
 from typing import Any
 
 from appservice.domain.attachment import FileKey
 from appservice.wire.content import at, text_at
 
+_ADDRESS = re.compile(r"mxc://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9_-]+")
 _KEY, _BLOCK, _DIGEST = 32, 16, 32
 """Bytes of an AES-256 key, of a counter block, and of a SHA-256."""
 
@@ -25,7 +27,7 @@ def parse_file(file: object) -> tuple[str, FileKey] | None:
 def parse_address(content: object) -> str | None:
     """Give the `mxc:` address in a content or `file`."""
     url = text_at(content, "url")
-    return url if url is not None and url.startswith("mxc://") else None
+    return url if url is not None and _ADDRESS.fullmatch(url) else None
 
 
 def format_file(url: str, key: FileKey) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appservice.domain.ids import EventId, RoomId, UserId
-from appservice.wire.content import mapping_at, text_at
+from appservice.wire.content import integer_at, mapping_at, text_at
 
 UNREADABLE = "coterie.unreadable"
 """Stands for the type of an event whose type or state key is no text that could be kept. Clients can send such events;
@@ -15,7 +15,7 @@ they concern nobody here."""
 @dataclass(frozen=True, slots=True)
 class Event:
     """A room event. `state_key` is None for message-like events; `redacts` is filled for redactions; `was_encrypted`
-    tells that homeservers could not read it."""
+    tells that homeservers could not read it. `sent_at` (ms) is when its sender's homeserver says that it was sent."""
 
     event_id: EventId
     room_id: RoomId
@@ -25,6 +25,7 @@ class Event:
     content: Mapping[str, Any]
     redacts: EventId | None = None
     was_encrypted: bool = False
+    sent_at: int | None = None
 
 
 def parse_event(raw: object, *, was_encrypted: bool = False) -> Event | None:
@@ -45,5 +46,5 @@ def parse_event(raw: object, *, was_encrypted: bool = False) -> Event | None:
     redacts = text_at(content, "redacts") or text_at(raw, "redacts")
     return Event(
         EventId(event_id), RoomId(room_id), type, UserId(sender), state_key, content,
-        EventId(redacts) if redacts else None, was_encrypted,
+        EventId(redacts) if redacts else None, was_encrypted, integer_at(raw, "origin_server_ts"),
     )  # fmt: skip

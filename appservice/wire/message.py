@@ -1,4 +1,4 @@
-"""`m.room.message`: what a person typed, and to what."""
+"""`m.room.message`: what was typed, and to what."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from appservice.domain.ids import EventId
 from appservice.domain.product import Picture
-from appservice.wire.attachment import parse_address, parse_file
+from appservice.wire.attachment import format_file, parse_address, parse_file
 from appservice.wire.content import at, integer_at, readable, text_at
 
 TYPE = "m.room.message"
@@ -63,3 +63,11 @@ def parse_picture(content: object) -> Picture | None:
         size=integer_at(content, "info", "size", least=1),
         key=key,
     )
+
+
+def format_picture(picture: Picture, body: str) -> dict[str, Any]:
+    """Give the content of an `m.image` that shows a picture; all that matters is in the text beside it."""
+    sizes = {"mimetype": picture.mimetype, "w": picture.width, "h": picture.height, "size": picture.size}
+    info = {name: value for name, value in sizes.items() if value is not None}
+    where = {"file": format_file(picture.url, picture.key)} if picture.key else {"url": picture.url}
+    return {"msgtype": "m.image", "body": body, "info": info, "m.mentions": {}, **where}

@@ -16,6 +16,7 @@ from appservice.domain.effect import (
     ReadBack,
     ReadEvent,
     Redact,
+    SendChart,
     SendEvent,
     SendFile,
     Unlist,
@@ -42,7 +43,7 @@ _SILENT_ATTEMPTS = 12
 """The same where nothing was answered at all, which our own homeserver's restart explains as well: half an hour."""
 _LOST_ATTEMPTS = 20
 """How often something is tried in a person's direct rooms that is refused there; then it is a fault like any other."""
-_ANSWERED = (CreateRoom, Invite, Join, ReadEvent, ReadBack, Inspect, Unlist, SendFile)
+_ANSWERED = (CreateRoom, Invite, Join, ReadEvent, ReadBack, Inspect, Unlist, SendChart, SendFile)
 """What may well be refused: whoever asked is told. Any other refusal is a fault, set aside for the operator."""
 
 Perform = Callable[[Effect, str], Awaitable[dict[str, Any]]]

@@ -10,7 +10,7 @@ import pytest
 
 from appservice.cli import main
 from appservice.commands.buys import EXAMPLES
-from appservice.commands.command import Command
+from appservice.commands.command import EVERYWHERE, Command
 from appservice.commands.table import TABLE
 from appservice.config import Config
 from appservice.domain.cause import Place
@@ -133,7 +133,7 @@ def _who(command: Command) -> str:
 
 def _where(command: Command) -> str:
     named = {Place.GROUP: "group", Place.DESK: "desk", Place.DIRECT: "direct message"}
-    return "anywhere" if command.places == set(Place) else ", ".join(named[p] for p in Place if p in command.places)
+    return "anywhere" if command.places == EVERYWHERE else ", ".join(named[p] for p in Place if p in command.places)
 
 
 @pytest.mark.parametrize("key", OFFERED)

@@ -251,7 +251,7 @@ def test_every_command_has_a_usage_that_begins_with_it_and_a_summary(command: An
     assert command.summary[0].islower()
     assert not command.summary.endswith(".")
     assert command.places
-    assert re.fullmatch(r"[a-z]+", command.name)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)?", command.name)
 
 
 def test_every_module_of_commands_is_in_the_table() -> None:

@@ -125,8 +125,7 @@ class Play:
         await self.price_news("the minimum order is reached", asked)
         await self.writes("Jonas", "!pledge 2 max 70", sign="⏳")
         aside("Jonas is in as soon as the price is 70 or less; until then he waits.")
-        await self.talks("Nora", "Is it scratchy? My skin is fussy.")
-        await self.talks(CONCIERGE, "Not at all. I have had mine on the sofa since March, come and feel it.")
+        await self.asks("Nora", "Is it scratchy? My skin is fussy.")
         await self.writes("Emil", "+0", reply_to=self.card, note="(reply to the card)", sign="⚠️")
         await self.is_told("Emil", "whole number")
         await self.writes("Emil", "+1", reply_to=self.card, note="(reply to the card)")
@@ -177,7 +176,7 @@ class Play:
         posts = self._who("Ana").new_messages(self.group, self.bot)
         aside(
             f"Its {len(posts)} posts in the group: picture, product, card, two falls of the price, result. "
-            "None makes a phone ring. Nora's question was answered by Ben, a person: Coterie keeps out of that."
+            "None makes a phone ring. Nora's question rang the concierges, and Ben answered it, a person."
         )
 
     async def open_another(self) -> None:
@@ -203,6 +202,19 @@ class Play:
             await _seen(f"{viewer} sees {sign} on {name}'s “{text}”", signed)
         says(f"{name} → desk" if room == self.desk else name, f"{text}  {note}".strip(), sign=sign)
         return event
+
+    async def asks(self, name: str, text: str) -> None:
+        """Put a question before the concierges; Ben answers it himself, where it was asked."""
+        asked = await self.writes(name, f"!ask {text}", sign="⏳")
+        ben = self._who(CONCIERGE)
+        line = await _seen("the question is at the desk", ben.sees(self.desk, text))
+        says(SERVICE, line["content"]["body"].partition("\nOpen the message")[0], to="desk")
+        answer = "Not at all. I have had mine on the sofa since March, come and feel it."
+        await self.all_see(f"Ben's “{answer}”", await ben.say(self.group, answer, reply_to=asked))
+        says(CONCIERGE, f"{answer}  (reply to {name})")
+        told = ben.sees_that(lambda: "Answered by" in ben.shown(self.desk, line["event_id"])["body"], timeout=15)
+        await _seen("the desk sees the answer", told)
+        aside("The line at the desk is edited: it was answered, by whom, and after how long.")
 
     async def talks(self, name: str, text: str) -> None:
         """Say something to people."""

@@ -122,13 +122,15 @@ async def people(homeserver: Synapse, sent_by_services: dict[str, Event]) -> Asy
     """New accounts on demand, logged in and syncing until the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def log_in(name: str, *, on: Synapse | None = None, auto_join_from: Iterable[str] = ()) -> Person:
+        async def log_in(
+            name: str, *, on: Synapse | None = None, auto_join_from: Iterable[str] = (), client: type[Person] = Person
+        ) -> Person:
             place, localpart = on or homeserver, f"{name}{next(_numbers)}"
             await place.register_user(localpart, localpart, name.capitalize())
-            client = Person(place.url, localpart, localpart, auto_join_from=auto_join_from)
-            await stack.enter_async_context(client)
-            stack.callback(_remember, client.seen, sent_by_services)
-            return client
+            one = client(place.url, localpart, localpart, auto_join_from=auto_join_from)
+            await stack.enter_async_context(one)
+            stack.callback(_remember, one.seen, sent_by_services)
+            return one
 
         yield log_in
 

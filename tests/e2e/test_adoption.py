@@ -168,6 +168,7 @@ async def test_a_dry_run_changes_nothing_and_a_confirmed_room_is_a_group(
     assert ana.direct_messages(room.bot) == []
 
 
+@pytest.mark.slow
 async def test_owners_of_equal_power_are_corrected_wherever_they_are(
     federated: tuple[Synapse, Synapse], person: PersonFactory, coterie: ServiceFactory
 ) -> None:

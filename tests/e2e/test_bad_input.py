@@ -77,7 +77,6 @@ async def test_a_wrong_pledge_gets_one_private_line_and_the_group_sees_nothing(t
         await trial.is_refused(ana, here.group, said, line)
     for said in ("+0", "!pledge 1e9", "2,5"):
         await trial.is_refused(ana, talk, said, UNITS)
-    await trial.is_refused(ana, talk, f"Tell me, is it warm? {HUGE}", "I am the group's stage crew")
     await trial.is_refused(ana, talk, "!frobnicate", "There is no !frobnicate. Send me !help to see what you can do.")
     await trial.is_refused(ana, talk, '!group create "Mine"', "Only owners can do that.")
     await trial.ends_well()

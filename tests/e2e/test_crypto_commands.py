@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import pytest
 
 from tests.harness.service import Service, ServiceFactory
 
@@ -41,6 +42,7 @@ async def _lose(service: Service, database: str) -> None:
     await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_recovery_key_keeps_the_identity_when_the_database_is_lost(
     database: str, coterie: ServiceFactory
 ) -> None:

@@ -49,7 +49,7 @@ async def test_what_the_service_has_to_say_waits_until_the_person_joins(circle: 
     (told,) = ana.new_messages(invite.room_id, here.bot)
     assert told["content"]["body"] == "There is no open group buy that this could be for."
     await ana.say(invite.room_id, "good morning")
-    await ana.direct_message_from(here.bot, "I am the group's stage crew")
+    await ana.direct_message_from(here.bot, "I have passed that on to the concierges")
     assert {room for room in ana.seen.direct_rooms if ana.timeline(room)} == {welcome_room, invite.room_id}
 
 

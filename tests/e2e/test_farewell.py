@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from tests.harness.circle import CircleFactory
 from tests.harness.person import Event, PersonFactory
 from tests.harness.service import Service, ServiceFactory
@@ -66,6 +68,7 @@ async def test_a_member_of_another_server_reads_their_file_and_is_forgotten(
     assert rena.user_id not in dump(service) and "erased 3" in dump(service) and here.errors() == []
 
 
+@pytest.mark.slow
 async def test_a_closed_group_is_empty_on_every_server(
     federated: tuple[Synapse, Synapse], person: PersonFactory, coterie: ServiceFactory, circle: CircleFactory
 ) -> None:

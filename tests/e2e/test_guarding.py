@@ -102,6 +102,7 @@ def _listing(room_id: str) -> str:
     return f"/_matrix/client/v3/directory/list/room/{quote(room_id, safe='')}"
 
 
+@pytest.mark.slow
 async def test_what_happened_while_the_service_was_down_is_put_right_at_its_start(
     person: PersonFactory, coterie: ServiceFactory
 ) -> None:
@@ -135,6 +136,7 @@ async def test_what_happened_while_the_service_was_down_is_put_right_at_its_star
     assert after["m.room.join_rules", ""][1] == before["m.room.join_rules", ""][1]
 
 
+@pytest.mark.slow
 async def test_a_concierge_who_redacts_the_power_levels_of_version_10_lets_everybody_invite_for_seconds_only(
     person: PersonFactory, coterie: ServiceFactory
 ) -> None:

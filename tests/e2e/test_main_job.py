@@ -6,6 +6,8 @@ import asyncio
 import re
 import time
 
+import pytest
+
 from tests.e2e.conftest import in_days
 from tests.harness.circle import BUY, ORDER, PRODUCT, CircleFactory
 from tests.harness.person import Event, Person, PersonFactory
@@ -154,6 +156,7 @@ def _split(card: str) -> list:
     return [lines[:at], *lines[at:]]
 
 
+@pytest.mark.slow
 async def test_a_buy_of_a_whole_group_makes_few_new_messages(circle: CircleFactory) -> None:
     names = ["ana", "otto", "mia", "jonas", "lena", "emil"]
     here = await circle(["ben"], names)

@@ -81,6 +81,7 @@ def mid_buy(person: PersonFactory, coterie: ServiceFactory, circle: CircleFactor
     return begin
 
 
+@pytest.mark.slow
 async def test_pledges_made_while_the_service_is_down_are_counted_once(mid_buy) -> None:
     buy = await mid_buy()
     await buy.here.service.stop()

@@ -141,6 +141,7 @@ def who_asked(concierges: list[Person], user_id: str) -> Person:
     return next(one for one in concierges if any(e["content"].get("body") == typed for e in one.seen.all))
 
 
+@pytest.mark.slow
 async def test_of_forty_six_who_come_at_once_eight_get_the_eight_seats_and_the_others_wait_in_order(
     database: str, synapse: Synapse, person: PersonFactory, coterie: ServiceFactory, circle: CircleFactory, crowd: Crowd
 ) -> None:

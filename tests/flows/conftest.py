@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
 
@@ -22,23 +21,6 @@ from tests.harness.replay import assert_every_ledger_says_all
 
 _snapshots: dict[tuple[str, str | None, bool], Snapshot] = {}
 _calm: dict[str, Any] = {}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run each flow on one of the two engines, half of them on each; on the other one it counts as slow. What depends
-    on the engine is in tests/store, on both."""
-    ids = {item.nodeid for item in items}
-    for item in items:
-        params = getattr(item, "callspec", None) and item.callspec.params  # type: ignore[attr-defined]
-        if not params or "engine" not in params or Path(__file__).parent not in item.path.parents:
-            continue
-        engine = params["engine"]
-        other = "sqlite" if engine == "postgres" else "postgres"
-        twin = item.nodeid.replace(engine, other)
-        chosen = min(engine, other) if crc32(min(item.nodeid, twin).encode()) % 2 else max(engine, other)
-        if twin in ids and engine != chosen:
-            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,11 @@ def get_event(call: Call) -> Json:
     event = room.event(call.args[1])
     if event is None or event not in room.visible_to(call.user):
         raise Refused(404, "M_NOT_FOUND", "Event not found.")
-    return event.client()
+    answer, wanted = event.client(), {"rel_type": "m.replace", "event_id": event.event_id}
+    edits = [one for one in room.events if one.sender == event.sender and wanted.items() <= one.relation.items()]
+    if edits:
+        answer["unsigned"]["m.relations"] = {"m.replace": edits[-1].client()}
+    return answer
 
 
 def get_messages(call: Call) -> Json:

@@ -47,7 +47,7 @@ async def test_anything_else_that_was_sent_before_the_service_came_in_does_no_ha
     pledge = shop.ana.say(room, "+2")
     await shop.rest()
     assert await shop.units() == {"ana": 2} and shop.signs(pledge) == ["✅"]
-    assert shop.told(shop.ana)[0].startswith("I am the group's stage crew")
+    assert shop.told(shop.ana)[0].startswith("I have passed that on to the concierges")
 
 
 async def test_an_invitation_that_is_not_direct_is_declined(play: Journey, hs: FakeHomeserver) -> None:

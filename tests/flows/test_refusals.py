@@ -30,7 +30,7 @@ NOT_OWNER = "Only owners can do that."
 MUG = "!buy open mug 10:9 until friday 18:00"
 TABLES = (
     "coterie_group", "member", "alias", "vouch", "code", "waiting", "adoption", "product", "group_buy", "tranche",
-    "card", "purchase_order", "ledger", "timer",
+    "card", "purchase_order", "ledger", "timer", "canned", "proposal",
 )  # fmt: skip
 
 Prepare = Callable[[Journey], Awaitable[None]]
@@ -200,14 +200,27 @@ CASES = [
     Case(Reason.REVEALING_ALIAS, "ana", "direct", "!alias +43 660 1234567", "That looks like a phone number or an"),
     Case(Reason.RESERVED_ALIAS, "ana", "direct", "!alias Coterie", "That could be taken for the service or for a role"),
     Case(Reason.BAD_CODE, "ana", "direct", "7kqd-2mvw-x9hp", "That code is not good: it was mistyped, used before, or"),
+    Case(Reason.BAD_PERIOD, "ben", "desk", "!stats 15 november to 1 november", "That period ends before it begins"),
+    Case(Reason.BAD_PERIOD, "ben", "desk", "!stats 2027-01-01 2027-02-01", "That period has not begun yet"),
+    Case(Reason.BAD_PERIOD, "ben", "desk", "!stats 2020-01-01 2026-11-01", "That is too long: at most 366 days."),
     Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap 1', "A group's cap is from 2 to 500."),
+    Case(Reason.BAD_HOURS, "ben", "desk", "!hours mon-fri all day", "I could not read “all”. Write days, then times"),
+    Case(Reason.BAD_HOURS, "ben", "direct", "!hours mon-fri", "I could not read these hours. Write days, then times"),
+    Case(Reason.BAD_HOURS, "ben", "desk", "!hours fri 20:00-2:00", "“20:00-2:00” ends before it begins."),
+    Case(Reason.BAD_HOURS, "ben", "desk", "!hours fri 9-18 holidays XX", "I know no public holidays of XX."),
+    Case(Reason.USAGE, "ben", "desk", "!duty tomorrow", "Write it like this: !duty on"),
+    Case(Reason.NO_SUCH_MEMBER, "ben", "desk", "!bot @nobody:fake.test", "I know of nobody in the group"),
+    Case(Reason.OWNERS_ONLY, "ben", "desk", "!commission 5%", f"{NOT_OWNER} Ask the group's owner."),
+    Case(Reason.BAD_COMMISSION, "rosa", "direct", "!commission 100.01%", "A commission is above 0 and at most 100"),
+    Case(Reason.BAD_COMMISSION, "rosa", "direct", "!commission 0", "A commission is above 0 and at most 100"),
+    Case(Reason.BAD_COMMISSION, "rosa", "direct", "!commission a lot", "A commission is above 0 and at most 100"),
     Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap 501', "A group's cap is from 2 to 500."),
     Case(Reason.BAD_CAP, "rosa", "direct", '!group create "x" cap ²', "A group's cap is from 2 to 500."),
     Case(Reason.BAD_CAP, "rosa", "direct", "!cap 501", "A group's cap is from 2 to 500."),
     Case(Reason.CAP_BELOW, "rosa", "direct", "!cap 4", "5 seats are taken, so the cap cannot be lower than that."),
     Case(Reason.UNKNOWN_COMMAND, "ana", "direct", "!frobnicate", "There is no !frobnicate. Send me !help"),
     Case(Reason.UNKNOWN_COMMAND, "ana", "group", "!pleged 3", "There is no !pleged. Did you mean !pledge?"),
-    Case(Reason.NOT_UNDERSTOOD, "ana", "direct", "is it soft?", "I am the group's stage crew and read commands only"),
+    Case(Reason.NOT_UNDERSTOOD, "ben", "direct", "is it soft?", "I am the group's stage crew and read commands only"),
     Case(Reason.STRANGER, "ana", "direct", "is it soft?", "I look after groups that people are invited to", ana_left),
     Case(Reason.NO_GROUP, "ana", "direct", "!invite @pia:fake.test", "I know of no group in which you", ana_left),
     Case(Reason.NO_GROUP, "ben", "direct", "!concierge add @ana:fake.test", "I know of no group in which you could"),
@@ -261,6 +274,7 @@ CASES = [
     Case(Reason.BAD_LIMITS, "ben", "group", f"{MUG} least 5 most 3", "With least 5, most 3", a_mug),
     Case(Reason.NOT_BETTER, "ben", "desk", "!buy change 10:80 25:70", "People have pledged, so the terms", pledged),
     Case(Reason.NOTHING_SUSPENDED, "ana", "group", "!confirm", "There is nothing for you to confirm"),
+    Case(Reason.NO_QUESTION, "ana", "group", "!private", "You have no open question. Ask first"),
     Case(Reason.NO_OFFER, "ana", "direct", "!take", "Nothing is offered to you"),
     Case(Reason.NO_ORDER, "ben", "desk", "!order hs6rvr29 paid 1.00 cash", "There is no such order"),
     Case(Reason.NOT_COLLECTING, "ben", "card", "!buy absorb", "This group buy is still open: it has no orders yet."),
@@ -273,6 +287,7 @@ CASES = [
 ]  # fmt: skip
 ELSEWHERE = {  # tests of their own, below or in that file
     Reason.WRONG_PLACE: "typed in the group, it is removed there",
+    Reason.NOT_IN_HELP: "test_help_rooms",
     Reason.EDITED: "needs an edit",
     Reason.STILL_CREATING: "nobody can say anything before the rooms exist",
     Reason.ALIAS_TAKEN: "test_aliases",
@@ -304,6 +319,12 @@ ELSEWHERE = {  # tests of their own, below or in that file
         (Reason.PAYMENT_KNOWN, Reason.MONEY_CAME), "nobody is told: a repeat, a timer; domain/test_payment"
     ),
     Reason.WRONG_CURRENCY: "web/test_stripe_reports",
+    **dict.fromkeys((Reason.NO_CANNED, Reason.CANNED_NEEDS, Reason.TOO_MANY_CANNED), "test_canned"),
+    **dict.fromkeys((Reason.PROPOSED_ALREADY, Reason.PROPOSAL_OVER), "test_pledge_for"),
+    **dict.fromkeys((Reason.TOO_MANY_REPORTS, Reason.NOBODY_TO_REPORT_TO), "test_reporting"),
+    Reason.NO_CARD: "test_card_links",
+    **dict.fromkeys((Reason.QUESTION_TAKEN, Reason.QUESTION_DONE, Reason.NOT_YOUR_QUESTION), "test_answering"),
+    **dict.fromkeys((Reason.ALREADY_YOURS, Reason.TOO_LATE_TO_UNDO, Reason.WHICH_QUESTION), "test_answering"),
 }
 
 

@@ -149,7 +149,8 @@ async def test_the_next_on_the_waitlist_is_invited_at_once_when_an_invitation(
     assert pia.mxid not in circle.room.joined | circle.room.invited and tim.mxid not in circle.room.members
     assert await circle.seats() == 6
     free = f"A seat in {NAME} has become free, and I have invited {sam.mxid}, who was next on the waitlist."
-    assert circle.told(circle.ben).count(free) == 1
+    was_in_time = f"Invited {sam.mxid} to {NAME}." in circle.posted(circle.desk)  # pia's was refused before that
+    assert circle.told(circle.ben).count(free) == (0 if was_in_time else 1)
 
 
 @pytest.mark.parametrize("way", ["leaves", "is removed", "is banned"])

@@ -43,8 +43,10 @@ async def test_a_newcomer_is_told_all_they_need_in_one_message(engine: str, shop
     assert shop.hs.direct_messages(pia) == [
         f"Welcome to {NAME}. I call you {await shop.alias(pia)} in all that I write; !alias Otter here changes that.\n"
         "Concierges, who help you: Heron, Badger.\n"
-        "To ask something, write in the group: people answer, not I. I read the room to find pledges and commands, and "
-        "the concierges see questions that are put to them. What was said before you joined stays hidden from you.\n"
+        "To ask something, write !ask and your question in the group, mention a concierge, or reply to a card; or "
+        "write it to me directly, where the others do not see it. People answer, not I.\n"
+        "I read the room to find pledges and commands, and the concierges see questions that are put to them. What was "
+        "said before you joined stays hidden from you.\n"
         "You can pledge, here or in the group:\n"
         f"• Merino throw: €79.00 each once 10 are pledged, {closes(shop)}\n"
         "!help shows what else you can do; !mydata what I know of you."
@@ -63,8 +65,8 @@ async def test_the_welcome_shows_the_price_now_and_what_concierges_have_brought_
     pia = shop.newcomer()
     await come_in(shop, pia)
     lines = shop.welcomes(pia)[0].split("\n")
-    assert lines[1] == "Concierges, who help you: Heron, Badger (1 group buy kept)."
-    assert lines[4] == f"• Merino throw: now €79.00 each, {closes(shop)}"
+    assert lines[1] == "Concierges, who help you: Heron, Badger (1 group buy kept, 0 cancelled)."
+    assert lines[5] == f"• Merino throw: now €79.00 each, {closes(shop)}"
 
 
 async def test_what_is_on_the_welcome_can_be_done_there(shop: Journey) -> None:

@@ -51,6 +51,7 @@ class Device:
     def __init__(self, client: nio.AsyncClient, seen: Sightings) -> None:
         self.client = client
         self.seen = seen
+        self.confides_in: frozenset[str] | None = None  # None: in everybody who may read; see Visitor
         self._one_at_a_time = asyncio.Lock()
         self._held: list[ToDevice] | None = None
         self._held_from: tuple[str, ...] = ()
@@ -123,13 +124,15 @@ class Device:
             await self._send_to_devices(messages)
 
     async def _query(self) -> None:
+        if self.confides_in is not None:
+            self.olm.users_for_key_query.intersection_update(self.confides_in)
         if self.client.should_query_keys:
             answer = await self.client.keys_query()
             if isinstance(answer, nio.KeysQueryResponse) and answer.changed:
                 self.olm.outbound_group_sessions.clear()
 
     async def _share_session(self, room_id: str) -> None:
-        users = self.seen.readers(room_id)
+        users = [one for one in self.seen.readers(room_id) if self.confides_in is None or one in self.confides_in]
         if missing := self.olm.get_missing_sessions(users):
             accepted(await self.client.keys_claim(missing))
         shares = list(self.olm.share_group_session_parallel(room_id, users))

@@ -10,7 +10,17 @@ from appservice.domain.group import Group, GroupStatus
 from appservice.domain.ids import GroupId, Number, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.present.mydata import InGroup, Known, mydata
-from appservice.store.personal import Asked, Booked, Ordered, PledgedUnits, Recommended, Said
+from appservice.store.personal import (
+    Asked,
+    Booked,
+    Ordered,
+    PledgedUnits,
+    Proposed,
+    Questioned,
+    Recommended,
+    Said,
+    Unplaced,
+)
 
 NOW = 1_795_435_200_000  # Monday 23 November 2026, 12:00 UTC
 GROUP = Group(GroupId("wool7x"), "Wool circle", UserId("@rosa:x"), 20, "EUR", "en", "Europe/Vienna",
@@ -31,11 +41,17 @@ PART = InGroup(
     liked=["Merino throw", "Mug"],
     booked=[Booked(NOW, "pledged", "k3x9qf", 2, 0, "EUR"), Booked(NOW, "joined", None, 0, 0, None)],
     said=[Said("revealing", NOW)],
+    questioned=[
+        Questioned(NOW, "open", ("Is it warm?", "@ben:x.example says so"), True, ("she knows @kim:y.example",)),
+        Questioned(NOW, "resolved", (), False, ()),
+    ],
+    proposed=[Proposed(NOW, "k3x9qf", "2 max 9.00"), Proposed(NOW, "b1", "")],
 )
 
 
 def read(*groups: InGroup, **more: Any) -> dict[str, Any]:
-    known = {"has_direct_room": True, "wrong_codes": 2, "said": [Said("sent", NOW)]} | more
+    known = {"has_direct_room": True, "wrong_codes": 2, "said": [Said("sent", NOW)],
+             "unplaced": [Unplaced(NOW, "Ask @ben:x.example", False)]} | more  # fmt: skip
     found: dict[str, Any] = json.loads(mydata(Known(groups, **known), NOW))
     return found
 
@@ -49,6 +65,9 @@ def test_the_file_has_all_that_is_kept_about_a_member() -> None:
         "direct_room": "your Matrix ID is kept as the address of the room in which you and the service talk",
         "wrong_codes_tried_lately": 2,
         "told_once": [{"what": "sent", "at": "2026-11-23T12:00:00.000Z"}],
+        "questions_without_a_group": [
+            {"at": "2026-11-23T12:00:00.000Z", "you_wrote": "Ask (a Matrix ID)", "with_a_picture": False}
+        ],
     }
     assert group == {
         "group": "Wool circle",
@@ -60,6 +79,8 @@ def test_the_file_has_all_that_is_kept_about_a_member() -> None:
         "presence": "in the group",
         "role": "member",
         "joined_at": "2026-11-23T11:59:59.999Z",
+        "on_duty": None,
+        "counts_as_a_program": False,
         "display_name_as_compared": "anastasia",
         "was_vouched_for": True,
         "sponsored": ["Lynx"],
@@ -97,6 +118,26 @@ def test_the_file_has_all_that_is_kept_about_a_member() -> None:
         ],
         "recommendations": [{"at": "2026-11-23T12:00:00.000Z", "product": "Mug", "why": "keeps warm"}],
         "likes": ["Merino throw", "Mug"],
+        "questions": [
+            {
+                "at": "2026-11-23T12:00:00.000Z",
+                "status": "open",
+                "you_wrote": ["Is it warm?", "(a Matrix ID) says so"],
+                "with_a_picture": True,
+                "noted_by_concierges": ["she knows (a Matrix ID)"],
+            },
+            {
+                "at": "2026-11-23T12:00:00.000Z",
+                "status": "resolved",
+                "you_wrote": [],
+                "with_a_picture": False,
+                "noted_by_concierges": [],
+            },
+        ],
+        "pledges_written_down_for_you": [
+            {"at": "2026-11-23T12:00:00.000Z", "buy": "k3x9qf", "pledge": "2 max 9.00"},
+            {"at": "2026-11-23T12:00:00.000Z", "buy": "b1", "pledge": "confirmed by you"},
+        ],
         "ledger": [
             {
                 "at": "2026-11-23T12:00:00.000Z",

@@ -19,6 +19,8 @@ DETAILS: dict[str, Any] = {
     "label": "L cp 100", "variants": ("S", "M", "Large blue"), "status": Status.OPEN, "to": Status.ORDERED,
     "allowed": (), "opens_at": None, "pay_by": 1, "least": 2, "step": 3, "reference": "pi-1", "count": 2,
     "variant": "M", "order": "w9h5qv8r", "expected": 5, "opening": False, "own": True, "field": "tiers",
+    "name": "delivery", "known": ("delivery", "thanks"), "missing": ("day", "what"), "domain": "example.org",
+    "unknown": (), "by": "Otter", "you": False,
 }  # fmt: skip
 NUMBERS: dict[Reason, dict[str, Any]] = {
     Reason.MONEY_CAME: {"amount": 5000},
@@ -31,11 +33,14 @@ WHYS: dict[Reason, list[str]] = {
     Reason.BAD_TERMS: ["unknown", "twice", "number", "no_deadline", "fixed", "nothing"],
     Reason.BAD_DEADLINE: ["format", "past", "far", "before_opening", "no_opening", "no_grace", "not_later",
                           "not_earlier", "notice"],
+    Reason.BAD_HOURS: ["format", "order", "holidays"],
     Reason.BAD_LIMITS: ["range", "no_number"],
+    Reason.BAD_PERIOD: ["future", "order", "long"],
     Reason.BAD_VARIANTS: ["count", "label", "twice", "none", "unclear"],
     Reason.BAD_COSTS: ["shared", "tax"],
     Reason.NOT_BETTER: ["frozen", "price", "cap", "least", "most", "step", "variants", "shared", "tax", "same"],
     Reason.BAD_SHARES: ["negative", "unknown", "too_many", "sum"],
+    Reason.PROPOSAL_OVER: ["confirmed", "replaced", "expired"],
 }  # fmt: skip
 CASES = [(reason, why) for reason in Reason for why in WHYS.get(reason, ["count"])]
 

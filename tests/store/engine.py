@@ -123,6 +123,7 @@ async def counts(database: Database) -> dict[str, int]:
 
 
 TABLES = (
+    "question_note", "question_event", "question", "unplaced_question", "proposal", "canned",
     "arrival", "effect", "timer", "setting", "room", "direct", "ledger", "payment", "checkout", "unplaced",
     "shown_in", "purchase_order", "card_event", "card", "tranche", "group_buy", "recommendation", "liked", "product",
     "alias", "vouch", "code", "waiting", "guess", "told", "adoption", "member", "coterie_group",

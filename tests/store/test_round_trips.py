@@ -21,6 +21,7 @@ from appservice.domain.effect import (
     ReadBack,
     ReadEvent,
     Redact,
+    SendChart,
     SendEvent,
     SendFile,
     SendPicture,
@@ -36,6 +37,7 @@ from appservice.domain.group_buy import GroupBuy, Order, OrderStatus, Pledger, S
 from appservice.domain.ids import EventId, GroupId, Number, OrderId, RoomId, UserId
 from appservice.domain.member import Member, Presence, Role
 from appservice.domain.product import Picture
+from appservice.domain.service_hours import Hours
 from appservice.store.buys import Card
 from appservice.store.db import Database
 from appservice.store.ledger import Entry
@@ -76,10 +78,13 @@ async def test_an_adopted_group_is_read_back_as_it_was_and_changed(store: Store)
     async with store.unit() as unit:
         assert await unit.groups.get(GROUP.id) == adopted
         changed = replace(
-            adopted, name="Wool", owner=BEN, cap=500, status=GroupStatus.CLOSING, kept={}, shown_at=LARGEST
-        )
+            adopted, name="Wool", owner=BEN, cap=500, status=GroupStatus.CLOSING, kept={}, shown_at=LARGEST,
+            hours=Hours((((540, 720), (780, 1080)), (), (), (), (), (), ((0, 1440),)), GROUP.time_zone, "DE-BE"),
+            commission=750, card_id=EventId("$card"), card_shown="{}",
+        )  # fmt: skip
         await unit.groups.save(changed)
         assert await unit.groups.get(GROUP.id) == changed
+        assert await unit.groups.by_card("$card") == GROUP.id and await unit.groups.by_card("$other") is None
 
 
 async def test_a_group_without_rooms_is_read_back_without_rooms(store: Store) -> None:
@@ -125,6 +130,8 @@ async def test_what_is_unknown_is_a_lookup_error_and_changes_nothing(store: Stor
             "too many strangers 🕯",
             "otter",
         ),
+        Member(GROUP.id, BEN, Presence.JOINED, Role.CONCIERGE, Number(4), "Lynx", duty=False, machine=True),
+        Member(GROUP.id, BEN, Presence.JOINED, Role.CONCIERGE, Number(5), "Fox", duty=True),
     ],
 )
 async def test_a_member_is_read_back_as_it_was(store: Store, person: Member) -> None:
@@ -434,12 +441,15 @@ SAMPLES: tuple[Effect, ...] = (
     SendState(ROOM, "shop.coterie.group_buy", "b1", CONTENT),
     Pin(ROOM, EventId("$card"), (EventId("$a"), EventId("$b"))),
     Pin(ROOM, None),
+    Pin(ROOM, EventId("$card"), last=True),
     Redact(ROOM, EventId("$a")),
     Redact(ROOM, EventId("$a"), "why", ANA),
     Tell(ANA, CONTENT),
+    Tell(ANA, CONTENT, answer="proposal", subject="pr1"),
     TellFile(ANA, "what I know.json", "application/json", '{"alias": "Größe 🕯"}', "What I know of you."),
     SendFile(ROOM, "a.csv", "text/csv", '\ufeffalias\r\n"Größe 🕯"', answer="export", subject="g1 a.csv"),
     SendPicture(ROOM, CONTENT, answer="pictured", subject="p1"),
+    SendChart(ROOM, "stats.png", "Größe 🕯", CONTENT, answer="stats", subject="g1 $a stats.png"),
     TellCode(ANA, "c1", CONTENT),
     CreateRoom(CONTENT, answer="group_room", subject="g1"),
     Invite(ROOM, ANA),

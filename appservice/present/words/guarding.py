@@ -9,6 +9,7 @@ from babel.dates import format_datetime
 
 from appservice.domain import guarding
 from appservice.domain.group import Group
+from appservice.present.amounts import percent
 from appservice.present.text import Text, esc
 
 SOMEBODY, OPERATOR, SERVICE = "Somebody who is no member", "The operator's account", "The service"
@@ -147,6 +148,11 @@ def _restored(who: str, whom: str, detail: Detail) -> str:
     return f"{who} changed {_what(str(detail.get('what')))}{desk}; put back"
 
 
+def _commission(who: str, whom: str, detail: Detail) -> str:
+    rate = detail.get("basis_points")
+    return f"{who} " + ("ended the commission" if rate is None else f"set the commission to {percent(rate)}")
+
+
 BY_ITSELF = "by itself"
 """Who did what nobody had to ask for: a deadline, a timer, a report of Stripe's."""
 _BUYS = {
@@ -177,6 +183,10 @@ AUDITED: Mapping[str, Callable[[str, str, Detail], str]] = {
     "cap_changed": _fact("{who} changed the cap from {before} to {cap}"),
     "pledges_private": _fact("{who} had pledges made by direct message only"),
     "pledges_open": _fact("{who} let everybody see pledges again"),
+    "hours_set": _fact("{who} set the service hours: {hours}"),
+    "commission_set": _commission,
+    "machine_on": _fact("{who} marked {whom} as a machine account"),
+    "machine_off": _fact("{who} let {whom} count as a person again"),
     "concierge_added": _fact("{who} made {whom} a concierge"),
     "concierge_removed": _fact("{who} made {whom} an ordinary member again"),
     "handed_over": _fact("{who} handed the group over to {whom}"),

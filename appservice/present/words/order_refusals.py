@@ -86,7 +86,8 @@ ORDERS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         f"This group buy is in {d['currency']}, so a payment in {short(d['given'])} is not counted for it."
     ),
     Reason.NOTE_NEEDED: lambda d: (
-        "That needs a note, so that others understand it later: add a few words, as in !order <id> paid 79.00 in cash"
+        "That needs a note, so that others understand it later: add a few words, as in "
+        f"{d.get('example', '!order <id> paid 79.00 in cash')}"
     ),
     Reason.NO_OFFER: lambda d: "Nothing is offered to you now: the offer was answered, or its time is over.",
     Reason.NOTHING_FREE: lambda d: "No units are free, so there is nothing to offer.",

@@ -9,6 +9,7 @@ from appservice.present.text import short
 from appservice.present.words.adoption import unadoptable
 from appservice.present.words.buy_refusals import BUYING
 from appservice.present.words.order_refusals import ORDERS
+from appservice.present.words.tools import TOOLS
 
 HELP_HINT = "Send me !help to see what you can do."
 
@@ -48,6 +49,10 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         else f"!{d['command']} does not work here. Send it to me by direct message"
         + (" or write it in the group." if d["command"] in ("pledge", "withdraw") else ".")
     ),
+    Reason.NOT_IN_HELP: lambda d: (
+        f"!{d['command']} is not for both in a private room, so I removed your message there. "
+        + ("Write it in the desk instead." if d.get("desk") else "Send it to me here instead.")
+    ),
     Reason.IN_CLEAR: lambda d: (
         "That came unencrypted in an encrypted room, where homeservers can read it, so I did nothing with it. Send it "
         "again with a client that encrypts, such as Element."
@@ -60,6 +65,11 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.BAD_NAME: lambda d: 'A name is 1 to 80 visible characters on one line, in quotes: "Merino throw".',
     Reason.BAD_AMOUNT: _bad_amount,
     Reason.BAD_LINK: lambda d: "That is no link. It has to start with https:// and lead to the shop.",
+    Reason.BAD_PERIOD: lambda d: {
+        "future": "That period has not begun yet: name days that are over, or today.",
+        "order": "That period ends before it begins: write the earlier day first.",
+        "long": "That is too long: at most 366 days.",
+    }[d["why"]],
     Reason.TOO_LONG: lambda d: f"That is too long: at most {d['most']} characters, please.",
     Reason.BAD_USER_ID: lambda d: "I need a whole Matrix id, as in @ana:example.org.",
     Reason.BAD_ALIAS: lambda d: (
@@ -72,6 +82,21 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.RESERVED_ALIAS: lambda d: "That could be taken for the service or for a role. Take another: !alias Otter",
     Reason.BAD_CODE: lambda d: (
         "That code is not good: it was mistyped, used before, or is older than 7 days. Ask whoever gave it to you."
+    ),
+    Reason.BAD_HOURS: lambda d: {
+        "format": (
+            (f"I could not read “{short(d['word'])}”. " if "word" in d else "I could not read these hours. ")
+            + "Write days, then times: !hours mon-fri 9:00-18:00, sat 10:00-14:00. !hours always takes them away."
+        ),
+        "order": f"“{short(d.get('word', ''))}” ends before it begins. Over midnight, write two: fri 20-24, sat 0-2.",
+        "holidays": (
+            f"I know no public holidays of {short(d.get('word', ''))}. Write a country and, where it matters, its part "
+            "by their ISO codes, like holidays DE-BE, at the end."
+        ),
+    }[d["why"]],
+    Reason.BAD_COMMISSION: lambda d: (
+        "A commission is above 0 and at most 100 per cent, with up to two decimals: !commission 7.5%, or "
+        "!commission off."
     ),
     Reason.BAD_CAP: lambda d: f"A group's cap is from 2 to {d['most']}.",
     Reason.UNKNOWN_COMMAND: lambda d: (
@@ -88,6 +113,9 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
         "I know of no group in which you could do that. If you were invited, join the group's room first."
     ),
     Reason.WHICH_GROUP: lambda d: _choices("In which group? Add its id at the end:", d["choices"]),
+    Reason.NO_QUESTION: lambda d: (
+        "You have no open question. Ask first: send it to me here, or write !ask and the question in the group."
+    ),
     Reason.NO_BUY: lambda d: "There is no open group buy that this could be for.",
     Reason.WHICH_BUY: lambda d: _choices("Which group buy? Reply to its card, or add its id at the end:", d["choices"]),
     Reason.NO_PRODUCT: lambda d: (
@@ -118,6 +146,19 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     Reason.ALREADY_CONCIERGE: lambda d: "That person is a concierge of the group already.",
     Reason.NO_CONCIERGE: lambda d: "That person is no concierge of the group.",
     Reason.OWN_ACCOUNT: lambda d: "That is my own account.",
+    Reason.QUESTION_TAKEN: lambda d: f"{d['by']} was faster and has that question. They can hand it over with !hand.",
+    Reason.QUESTION_DONE: lambda d: "That question is answered or closed; its asker's next message opens it again.",
+    Reason.NOT_YOUR_QUESTION: lambda d: (
+        f"That is {'your' if d['you'] else 'their'} own question: another concierge has to take it."
+    ),
+    Reason.ALREADY_YOURS: lambda d: f"{'You' if d['you'] else 'They'} have that question already.",
+    Reason.TOO_LATE_TO_UNDO: lambda d: "That question was closed more than a week ago and stays so. Ask again.",
+    Reason.WHICH_QUESTION: lambda d: (
+        "You have several open questions. Write it as a reply to the message in which you asked the one you mean."
+        if d.get("own")
+        else ("You have taken several questions. " if d["taken"] else "That is about a question. ")
+        + "Write it in the question's thread here in the desk, or as a reply to its line."
+    ),
     Reason.STILL_CREATING: lambda d: "The group's rooms are still being made. Try again in a moment.",
     Reason.GROUP_CLOSING: lambda d: "The group is being closed: nobody comes in, and nothing is changed any more.",
     Reason.BANNED: lambda d: (
@@ -190,6 +231,7 @@ _REFUSALS: Mapping[Reason, Callable[[Mapping[str, Any]], str]] = {
     ),
     **BUYING,
     **ORDERS,
+    **TOOLS,
     Reason.NOT_SKU: lambda d: "A SKU has letters, digits, dots and dashes, at most 40 of them.",
     Reason.SKU_TAKEN: lambda d: f"The SKU {d['sku']} is taken in this group.",
 }

@@ -1,32 +1,34 @@
 """What a person is told by direct message who comes into a group, or goes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from appservice.domain.group import Group
 from appservice.domain.group_buy import GroupBuy, Pledger
-from appservice.domain.ids import Number
 from appservice.domain.member import Member
 from appservice.domain.product import Product
 from appservice.present.amounts import moment, money
 from appservice.present.text import Text, esc
+from appservice.present.words.hours import commission_line, how_to_ask, in_words
 
 
 def welcome(
     member: Member,
     group: Group,
-    concierges: Sequence[Member],
-    kept: Mapping[Number, int],
+    concierges: Sequence[tuple[str, str]],
     buys: Sequence[tuple[GroupBuy, Product]],
     *,
     is_new: bool,
 ) -> Text:
-    """Give the one message on joining. `kept` counts the group buys that each concierge has brought to a good end."""
+    """Give the one message on joining. `concierges` are aliases, each with a line on
+    their record, which may be empty."""
     hello = f"Welcome to “{group.name}”." if is_new else f"Welcome back to “{group.name}”."
     lines = [
         f"{hello} I call you {member.alias} in all that I write; !alias Otter here changes that.",
-        *_concierges(concierges, kept),
-        "To ask something, write in the group: people answer, not I. I read the room to find pledges and commands, "
-        "and the concierges see questions that are put to them. What was said before you joined stays hidden from you.",
+        *_concierges(concierges, group),
+        *commission_line(group),
+        how_to_ask(),
+        "I read the room to find pledges and commands, and the concierges see questions that are put to them. What was "
+        "said before you joined stays hidden from you.",
     ]
     lines += [f"You can pledge, here{'' if group.private_pledges else ' or in the group'}:"] if buys else []
     rows = [_open(buy, product, group) for buy, product in buys]
@@ -37,17 +39,12 @@ def welcome(
     return Text(plain, html)
 
 
-def _concierges(concierges: Sequence[Member], kept: Mapping[Number, int]) -> list[str]:
+def _concierges(concierges: Sequence[tuple[str, str]], group: Group) -> list[str]:
     if not concierges:
         return []
-    named = ", ".join(_with_record(one, kept) for one in concierges)
-    return [f"Concierges, who help you: {named}."]
-
-
-def _with_record(concierge: Member, kept: Mapping[Number, int]) -> str:
-    count = kept.get(concierge.number, 0) if concierge.number else 0
-    record = f" ({count} group {'buy' if count == 1 else 'buys'} kept)" if count else ""
-    return f"{concierge.alias}{record}"
+    named = ", ".join(f"{alias} ({record})" if record else alias for alias, record in concierges)
+    hours = f" Their hours: {in_words(group.hours)}." if group.hours.are_set else ""
+    return [f"Concierges, who help you: {named}.{hours}"]
 
 
 def _open(buy: GroupBuy, product: Product, group: Group) -> str:

@@ -9,7 +9,7 @@ import json
 from mautrix.util.async_db import Scheme, UpgradeTable
 from mautrix.util.async_db.connection import LoggingConnection
 
-from appservice.store.migrations import v1, v2, v3, v4
+from appservice.store.migrations import v1, v2, v3, v4, v5
 
 VERSION_TABLE = "coterie_version"
 UPGRADES = UpgradeTable(version_table_name=VERSION_TABLE, database_name="Coterie's database")
@@ -42,6 +42,11 @@ async def upgrade_v4(connection: LoggingConnection, scheme: Scheme) -> None:
     await _run(connection, scheme, v4.STATEMENTS)
 
 
+async def upgrade_v5(connection: LoggingConnection, scheme: Scheme) -> None:
+    """What the desk needs."""
+    await _run(connection, scheme, v5.STATEMENTS)
+
+
 async def _run(connection: LoggingConnection, scheme: Scheme, statements: tuple[str, ...]) -> None:
     serial = (
         "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -56,3 +61,4 @@ UPGRADES.register(upgrade_v1, description="The main job: groups, products, group
 UPGRADES.register(upgrade_v2, description="Groups that stay private: aliases, vouching, codes, waitlist, adoption")
 UPGRADES.register(upgrade_v3, description="Group buys, whole: terms, variants, payments, waiting units, several groups")
 UPGRADES.register(upgrade_v4, description="Encryption: keys, encrypted rooms, arrivals that wait for their key")
+UPGRADES.register(upgrade_v5, description="The desk: questions, duty, service hours, drafts, help rooms")

@@ -1,0 +1,26 @@
+"""A line of the ledger, as whoever adds its lines up needs it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Entry(Protocol):
+    """What happened at `at` (ms): a fact about the member `number`, by `actor`. `amount` in minor units of `currency`,
+    signed as seen from the member's debt."""
+
+    @property
+    def fact(self) -> str: ...
+    @property
+    def buy_id(self) -> str | None: ...
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def currency(self) -> str | None: ...
+    @property
+    def detail(self) -> Mapping[str, Any]: ...
+    @property
+    def actor(self) -> int | None: ...
+    @property
+    def at(self) -> int: ...
