@@ -31,6 +31,7 @@ async def still_works(shop: Journey) -> None:
     assert shop.card_now[BUY]["total"] == total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filler", ["x", '"', "„", "9", " ", "𝕏", "\x00"])
 async def test_60_kib_of_anything_are_survived_and_a_command_among_them_is_answered(
     shop: Journey, hs: FakeHomeserver, filler: str

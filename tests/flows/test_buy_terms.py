@@ -123,6 +123,7 @@ async def test_a_scheduled_buy_opens_by_itself_and_takes_no_pledge_before(circle
     assert "Now €79.00 each" in circle.card_text
 
 
+@pytest.mark.slow
 async def test_a_buy_that_is_called_off_owes_nobody_anything(shop: Journey, hs: FakeHomeserver) -> None:
     await shop.plus(shop.ana, 12)
     messages = len(shop.posted())
@@ -165,6 +166,7 @@ async def test_a_moved_deadline_is_said_once_and_holds(shop: Journey, service: S
     assert await shop.orders() == {"ana": (12, 7900, 94800), "otto": (3, 7900, 23700)}
 
 
+@pytest.mark.slow
 async def test_who_does_not_agree_to_a_later_date_is_not_in_and_told_why(shop: Journey, service: Service) -> None:
     await shop.plus(shop.ana, 12)
     await shop.say(shop.otto, "!pledge 3 max 80")

@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from appservice.domain.clearing import Tier, Tranche, clear
 from appservice.store.inbox import NewArrival
 from tests.flows.homeserver import FakeHomeserver
@@ -230,6 +232,7 @@ async def test_anyone_finds_their_line_in_the_result_and_adds_up_the_rest(shop: 
         assert re.fullmatch("[2-9a-hjkmnp-z]{8}", receipt["line"])
 
 
+@pytest.mark.slow
 async def test_closing_waits_for_a_journal_that_is_behind_but_not_for_ever(
     shop: Journey, hs: FakeHomeserver, service: Service, errors: list[str], clock: HandClock
 ) -> None:

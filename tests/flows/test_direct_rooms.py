@@ -103,6 +103,7 @@ async def test_the_direct_room_that_a_person_has_opened_is_used(shop: Journey, h
     assert [r.room_id for r in hs.direct_rooms(shop.ana)] == [room] and len(shop.told(shop.ana)) == 1
 
 
+@pytest.mark.slow
 async def test_what_is_said_to_somebody_who_never_joins_waits_for_them(
     engine: str, shop: Journey, hs: FakeHomeserver, service: Service
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.flows.homeserver import FakeHomeserver
 from tests.flows.homeserver_faults import Fault
 from tests.flows.homeserver_people import Person
@@ -110,6 +112,7 @@ async def test_a_forgotten_co_owner_keeps_the_power_and_is_written_down_nowhere(
     assert (await play.members())["otto"] == ("joined", 100)
 
 
+@pytest.mark.slow
 async def test_an_unanswered_invitation_of_an_equal_stays_and_its_asker_is_told(
     play: Journey, service: Service
 ) -> None:

@@ -258,6 +258,7 @@ async def test_after_the_retention_time_who_the_members_were_is_erased(
     assert bots == {circle.ana.mxid: "join", circle.otto.mxid: "leave"}
 
 
+@pytest.mark.slow
 async def test_the_data_of_many_are_erased_bit_by_bit(play: Journey, service: Service) -> None:
     await play.open_group(members=60)
     await sunset(play)

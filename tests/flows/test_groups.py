@@ -274,6 +274,7 @@ async def test_a_concierge_whom_only_the_desk_could_not_invite_is_told_of(circle
     assert (await circle.members())["ana"] == ("joined", 50)
 
 
+@pytest.mark.slow
 async def test_a_concierge_whose_invitation_expires_has_no_power_and_no_place_in_the_desk(
     play: Journey, hs: FakeHomeserver, service: Service
 ) -> None:

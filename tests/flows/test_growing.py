@@ -45,6 +45,7 @@ async def grow(play: Journey) -> None:
     await play.rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "twice"), [("sqlite", True), ("postgres", False)], indirect=["engine"])
 async def test_a_group_grows_by_the_same_people_however_often_the_service_is_cut_off(
     engine: str, hs: FakeHomeserver, clock: HandClock, database: str, twice: bool

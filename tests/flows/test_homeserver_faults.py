@@ -79,6 +79,7 @@ async def run(play: Journey, hs: FakeHomeserver, fault: Fault, first: int, calm:
     assert_nothing_twice(play, hs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", SOME, ids=lambda fault: fault.name.lower())
 async def test_failures_of_every_sixth_request_are_survived(
     tolerant: Journey, hs: FakeHomeserver, calm: dict[str, Any], fault: Fault

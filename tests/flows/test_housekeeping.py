@@ -26,6 +26,7 @@ async def test_an_invitation_that_nobody_answers_is_taken_back_after_a_week(
     assert circle.room.members[lena.mxid] == "invite"
 
 
+@pytest.mark.slow
 async def test_who_has_joined_in_time_stays(circle: Journey, service: Service) -> None:
     before = dict(circle.room.members)
     await service.wait(8 * DAY)

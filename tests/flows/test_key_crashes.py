@@ -173,6 +173,7 @@ async def test_keys_that_the_database_could_not_take_at_first_come_again(
     assert shop.told(shop.ana) == [] == shop.told(shop.otto)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sealed")
 async def test_a_database_that_is_gone_for_a_while_does_not_end_the_listening(
     shop: Journey, service: Service, errors: list[str], monkeypatch: pytest.MonkeyPatch
@@ -196,6 +197,7 @@ async def test_a_database_that_is_gone_for_a_while_does_not_end_the_listening(
     assert failed == ["open", "load", "load"] and await shop.units() == {"ana": 2}
 
 
+@pytest.mark.slow
 async def test_who_has_a_new_device_reads_every_room_that_is_written_in_at_the_same_time(
     engine: str, hs: FakeHomeserver, clock: HandClock, database: str
 ) -> None:

@@ -213,6 +213,7 @@ async def test_steps_go_forward_only_and_one_by_one(sold: Journey) -> None:
     assert await sold.status() == "collecting" and await sold.ledger() == before
 
 
+@pytest.mark.slow
 async def test_nothing_arrives_by_itself(sold: Journey) -> None:
     for person, amount in ((sold.ana, "474"), (sold.otto, "316")):
         await pay(sold, person, amount)

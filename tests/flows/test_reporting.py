@@ -45,6 +45,7 @@ async def test_the_owner_is_told_and_the_person_concerned_is_not(
     assert [line[0] for line in await circle.ledger() if "report" in line[0]] == []
 
 
+@pytest.mark.slow
 async def test_what_is_kept_about_the_person_concerned_says_nothing_of_it(circle: Journey, service: Service) -> None:
     otto = await circle.alias(circle.otto)
     await circle.tell(circle.otto, "!mydata")

@@ -464,6 +464,7 @@ async def test_changes_by_two_bots_at_once_are_both_made(engine: str, shop: Jour
     assert (picture["cap"], picture["closes_at"], picture["status"]) == (40, FRIDAY_18 + DAY, "open")
 
 
+@pytest.mark.slow
 async def test_a_request_counts_by_when_it_was_written_down_not_by_when_it_is_handled(
     shop: Journey, service: Service
 ) -> None:
@@ -477,6 +478,7 @@ async def test_a_request_counts_by_when_it_was_written_down_not_by_when_it_is_ha
     assert await shop.status() == "collecting"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", [{"cap": 40}, {"closes_at": FRIDAY_18 + DAY}, {"status": "cancelled", "reason": "x"}]
 )

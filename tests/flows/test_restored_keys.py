@@ -76,6 +76,7 @@ def devices(hs: FakeHomeserver) -> set[str]:
     return {device for user, device in hs.world.devices if user == hs.bot}
 
 
+@pytest.mark.slow
 async def test_a_database_of_yesterday_gets_a_new_device_and_the_group_is_told_once(
     engine: str, hs: FakeHomeserver, clock: HandClock, database: str, backup: Backup
 ) -> None:

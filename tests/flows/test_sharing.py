@@ -49,6 +49,7 @@ async def test_each_group_has_its_own_card_of_one_total(engine: str, shop: Journ
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_everyone_pays_one_price_and_is_told_in_their_own_group(
     engine: str, shop: Journey, circles: Circles, nobody_exposed: None
 ) -> None:
@@ -251,6 +252,7 @@ async def test_three_rooms_at_once_fill_one_cap(engine: str, shop: Journey, serv
     assert len({json.dumps(circle.result()) for circle in circles}) == 1
 
 
+@pytest.mark.slow
 async def test_a_group_with_a_shared_buy_is_not_closed_before_that_has_ended(
     shop: Journey, circles: Circles, service: Service
 ) -> None:

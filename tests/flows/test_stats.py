@@ -127,6 +127,7 @@ async def more_members(play: Journey, *names: str) -> None:
         await play.direct(play.person(name))
 
 
+@pytest.mark.slow
 async def test_what_members_ask_and_ben_answers_is_counted_and_who_waits_whatever_the_period(
     circle: Journey, service: Service
 ) -> None:
@@ -167,6 +168,7 @@ async def test_money_and_what_followed_recommendations_are_told(shop: Journey) -
 # Every week
 
 
+@pytest.mark.slow
 async def test_every_monday_at_eight_the_week_that_is_over_is_posted(circle: Journey, service: Service) -> None:
     await ask(circle, 5, at=MONDAY + DAY)
     await service.wait(6 * DAY + 18 * HOUR)
@@ -189,6 +191,7 @@ async def test_after_a_long_outage_only_the_last_week_is_posted_once(circle: Jou
     assert [content["filename"] for content in posted(circle, "m.image")] == ["questions-2026-12-07-to-2026-12-13.png"]
 
 
+@pytest.mark.slow
 async def test_a_week_without_a_question_is_not_worth_a_word(circle: Journey, service: Service) -> None:
     before = circle.posted(circle.desk)
     await service.wait(15 * DAY)
