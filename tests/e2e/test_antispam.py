@@ -19,6 +19,8 @@ from tests.harness.person import Event, MatrixError, Person, PersonFactory
 from tests.harness.service import Service
 from tests.harness.synapse import Synapse
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "token-of-the-door".ljust(40, "-")
 NO_JOINING = "M_FORBIDDEN: You cannot join this room now. Ask whoever told you of it."
 NO_INVITING = (

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import in_days
 from tests.e2e.trial import MINIMUM, Trial
 from tests.harness.circle import BUY, PRODUCT, CircleFactory
 from tests.harness.person import MatrixError
+
+pytestmark = pytest.mark.slow
 
 
 async def test_html_in_names_is_shown_as_it_was_typed(circle: CircleFactory) -> None:
