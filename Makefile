@@ -29,7 +29,7 @@ demo: $(STAMP) ## Play the main job against a real local Synapse, then stay up (
 
 .PHONY: test
 test: $(STAMP) ## Run the tests (SLOW=1: all of them; PYTEST_ARGS=…: passed on)
-	$(BIN)/python -m pytest -q -n 4 $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 3 $(if $(filter-out 0,$(SLOW)),,-m "not slow") $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, format, types and the floors of the code

@@ -77,7 +77,7 @@ def _fitting(texts: Sequence[str], room: int) -> list[str]:
 
 def _cut(text: str, most: int) -> str:
     shown = text[:LONGEST_SHOWN]
-    while _size(shown) > most:
+    while _size(shown) + _size("…") > most:
         shown = shown[: len(shown) * 9 // 10]
     return text if shown == text else f"{shown}…"
 
